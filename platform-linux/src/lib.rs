@@ -1,0 +1,2 @@
+//! Barewire on Linux: system calls and the mapped region, nothing else.
+#![cfg(target_os = "linux")]

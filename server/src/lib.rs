@@ -1,0 +1,2 @@
+//! Barewire, the server.
+#![forbid(unsafe_code)]
