@@ -1,1 +1,23 @@
-//! (in progress)
+//! The two buffers of a connection: what came in and what goes out.
+//!
+//! Both are one allocation each: a few control words followed by the bytes. The owner names the
+//! size (`RecvBuffer<[u8; 4096]>`), everybody else sees the size erased (`RecvBuffer`, short for
+//! `RecvBuffer<[u8]>`), so a buffer moves as one pointer and an idle connection keeps none.
+//!
+//! All-zero memory is an empty buffer. A platform may therefore cut its mapped region into buffers
+//! without touching a page.
+
+mod recv;
+mod send;
+
+pub use recv::RecvBuffer;
+pub use send::SendBuffer;
+
+/// One unit of buffer memory: what an active connection holds and an idle one gives back.
+#[derive(Debug)]
+pub struct Slot {
+    /// Receives the requests; the index of the head lies behind the bytes.
+    pub rx: &'static mut RecvBuffer,
+    /// Collects the answers.
+    pub tx: &'static mut SendBuffer,
+}

@@ -1,0 +1,334 @@
+//! What came in: a window that slides over the owner's bytes.
+
+use core::fmt;
+use core::ops::Range;
+
+use crate::wire::HeadState;
+
+/// The bytes of the requests, the index of the current head, and how far the work on them is.
+///
+/// ```text
+///  | served | head |  gap  | decoded body |  gap  | raw bytes | space | head index |
+///           start  head    body           ready   raw         end     capacity
+/// ```
+///
+/// Consumed bytes are left behind by moving an offset; the rest moves to the front at most once
+/// per read, and only when there is no space left behind it. Positions are 16 bits wide: at most
+/// 65,535 bytes are used.
+///
+/// ```
+/// use barewire_core::buffer::RecvBuffer;
+/// let mut rx = RecvBuffer::<[u8; 1024]>::new();
+/// let view: &mut RecvBuffer = &mut rx;      // the size is erased from here on
+/// view.space()[..3].copy_from_slice(b"GET");
+/// view.filled(3);
+/// assert_eq!(view.unread(), b"GET");
+/// ```
+#[repr(C)]
+pub struct RecvBuffer<B: ?Sized = [u8]> {
+    /// First byte of the request at hand.
+    start: u16,
+    /// First byte behind its head.
+    head: u16,
+    /// First decoded byte of the body that nobody took yet.
+    body: u16,
+    /// End of the decoded bytes.
+    ready: u16,
+    /// First byte that is not decoded.
+    raw: u16,
+    /// End of the bytes received.
+    end: u16,
+    /// Received bytes, wrapping: the measure of a sender's pace.
+    total: u32,
+    /// The peer sends no more.
+    ended: bool,
+    /// `filled` was told more than there was space.
+    misuse: bool,
+    /// How far the head is parsed.
+    pub(crate) state: HeadState,
+    bytes: B,
+}
+
+/// Bytes of one row of the head index.
+const ROW_BYTES: usize = 8;
+
+impl<const N: usize> RecvBuffer<[u8; N]> {
+    /// An empty buffer over `N` bytes of its own.
+    pub const fn new() -> Self {
+        const { assert!(N <= u16::MAX as usize, "positions are 16 bits wide") };
+        RecvBuffer {
+            start: 0,
+            head: 0,
+            body: 0,
+            ready: 0,
+            raw: 0,
+            end: 0,
+            total: 0,
+            ended: false,
+            misuse: false,
+            state: HeadState::new(),
+            bytes: [0; N],
+        }
+    }
+}
+
+impl<const N: usize> Default for RecvBuffer<[u8; N]> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The parts of a buffer while a field section is parsed: its bytes so far, state, index rows.
+pub(crate) struct SectionParts<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) state: &'a mut HeadState,
+    pub(crate) rows: &'a mut [[u8; ROW_BYTES]],
+}
+
+impl RecvBuffer {
+    /// Rows of the head index of a buffer of `len` bytes: one for 80 bytes, at most
+    /// [`FIELDS_MAX`](crate::limits::FIELDS_MAX). Field lines of real requests are 20 to 60 bytes
+    /// long, so the bytes are used up before the rows, but for an attacker's one-letter fields.
+    const fn rows_of(len: usize) -> usize {
+        let rows = len / 80;
+        if rows > crate::limits::FIELDS_MAX {
+            crate::limits::FIELDS_MAX
+        } else {
+            rows
+        }
+    }
+
+    /// Bytes that a request's head, body in hand and raw bytes can take together.
+    pub fn capacity(&self) -> usize {
+        let len = self.bytes.len().min(u16::MAX as usize);
+        len.saturating_sub(Self::rows_of(len).saturating_mul(ROW_BYTES))
+    }
+
+    /// Where to receive the next bytes; then say [`filled`](Self::filled). May be empty only if
+    /// the buffer is full, which [`Connection::step`](crate::connection::Connection::step) never
+    /// lets happen before it asks to read.
+    pub fn space(&mut self) -> &mut [u8] {
+        let capacity = self.capacity();
+        self.bytes
+            .get_mut(self.end as usize..capacity)
+            .unwrap_or(&mut [])
+    }
+
+    /// Notes that the first `n` bytes of [`space`](Self::space) were filled. More than there was
+    /// space is a mistake of the embedding: the connection closes with
+    /// [`Fault::Misuse`](crate::connection::Fault::Misuse).
+    pub fn filled(&mut self, n: usize) {
+        let space = self.capacity().saturating_sub(self.end as usize);
+        self.misuse |= n > space;
+        let n = n.min(space) as u16;
+        self.end = self.end.saturating_add(n);
+        self.total = self.total.wrapping_add(u32::from(n));
+    }
+
+    /// Notes that the peer sends no more (a read of 0 bytes).
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Received and not yet decoded. After an upgrade these begin the new protocol.
+    pub fn unread(&self) -> &[u8] {
+        self.bytes
+            .get(self.raw as usize..self.end as usize)
+            .unwrap_or(&[])
+    }
+
+    /// Nothing is held: the slot may be given back.
+    pub fn is_empty(&self) -> bool {
+        self.start >= self.end && !self.ended
+    }
+
+    /// Forgets everything: for the next connection. The bytes stay as they are; no position leads
+    /// to them.
+    pub fn reset(&mut self) {
+        self.raw = 0;
+        self.end = 0;
+        self.next_request(0);
+        self.total = 0;
+        self.ended = false;
+        self.misuse = false;
+    }
+
+    /// Bytes received since the last reset, wrapping.
+    pub(crate) fn total(&self) -> u32 {
+        self.total
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(crate) fn misused(&self) -> bool {
+        self.misuse
+    }
+
+    /// What the head parser works on: the bytes from the request's first on.
+    pub(crate) fn head_parts(&mut self) -> SectionParts<'_> {
+        self.parts(self.start)
+    }
+
+    /// What the trailer parser works on: the raw bytes, for the section begins with the first.
+    pub(crate) fn trailer_parts(&mut self) -> SectionParts<'_> {
+        self.parts(self.raw)
+    }
+
+    fn parts(&mut self, from: u16) -> SectionParts<'_> {
+        let (capacity, end) = (self.capacity(), self.end as usize);
+        let (front, tail) = self
+            .bytes
+            .split_at_mut_checked(capacity)
+            .unwrap_or_default();
+        SectionParts {
+            bytes: front.get(from as usize..end).unwrap_or(&[]),
+            state: &mut self.state,
+            rows: tail.as_chunks_mut().0,
+        }
+    }
+
+    /// The bytes of the head and the rows of the index.
+    pub(crate) fn head_view(&self) -> (&[u8], &[[u8; ROW_BYTES]]) {
+        self.view(self.start as usize..self.head as usize)
+    }
+
+    /// The bytes of the trailer section, `len` of them, and the rows of the index.
+    pub(crate) fn trailer_view(&self, len: usize) -> (&[u8], &[[u8; ROW_BYTES]]) {
+        let raw = self.raw as usize;
+        self.view(raw..raw.saturating_add(len).min(self.end as usize))
+    }
+
+    fn view(&self, range: Range<usize>) -> (&[u8], &[[u8; ROW_BYTES]]) {
+        let (front, tail) = self
+            .bytes
+            .split_at_checked(self.capacity())
+            .unwrap_or_default();
+        (front.get(range).unwrap_or(&[]), tail.as_chunks().0)
+    }
+
+    /// The head is complete and `len` bytes long; behind it come the raw bytes of a body.
+    pub(crate) fn head_is(&mut self, len: usize) {
+        let head = (self.start as usize)
+            .saturating_add(len)
+            .min(self.end as usize) as u16;
+        self.head = head;
+        self.body = head;
+        self.ready = head;
+        self.raw = head;
+    }
+
+    /// Bytes of the head at hand.
+    pub(crate) fn head_len(&self) -> usize {
+        self.head.saturating_sub(self.start) as usize
+    }
+
+    /// Decoded bytes that nobody took yet.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes
+            .get(self.body as usize..self.ready as usize)
+            .unwrap_or(&[])
+    }
+
+    /// Bytes received and not decoded.
+    pub(crate) fn raw_len(&self) -> usize {
+        self.end.saturating_sub(self.raw) as usize
+    }
+
+    /// Appends the next `n` raw bytes to the decoded ones. A byte moves only if framing lies
+    /// between it and decoded bytes that nobody took yet, so it moves at most once.
+    pub(crate) fn decode(&mut self, n: usize) {
+        if self.body == self.ready {
+            self.body = self.raw;
+            self.ready = self.raw;
+        }
+        let n = n.min(self.raw_len());
+        let (raw, ready) = (self.raw as usize, self.ready as usize);
+        if ready < raw && raw.saturating_add(n) <= self.bytes.len() {
+            self.bytes.copy_within(raw..raw.saturating_add(n), ready);
+        }
+        self.raw = self.raw.saturating_add(n as u16);
+        self.ready = self.ready.saturating_add(n as u16);
+    }
+
+    /// Leaves `n` raw bytes behind: framing, or a body that nobody wants.
+    pub(crate) fn skip(&mut self, n: usize) {
+        self.raw = self.raw.saturating_add(n.min(self.raw_len()) as u16);
+    }
+
+    /// Takes the first `n` decoded bytes.
+    pub(crate) fn take(&mut self, n: usize) {
+        let held = self.ready.saturating_sub(self.body);
+        self.body = self.body.saturating_add(n.min(held as usize) as u16);
+    }
+
+    /// The request and its body are served, and `trailer` raw bytes belonged to them. What is
+    /// behind them is the next request.
+    pub(crate) fn next_request(&mut self, trailer: usize) {
+        self.skip(trailer);
+        if self.raw == self.end {
+            self.raw = 0;
+            self.end = 0;
+        }
+        self.start = self.raw;
+        self.head_is(0);
+        self.state = HeadState::new();
+    }
+
+    /// Drops all that is received and not decoded; the answer says how many bytes.
+    pub(crate) fn drop_raw(&mut self) -> usize {
+        let n = self.raw_len();
+        self.skip(n);
+        self.next_request(0);
+        n
+    }
+
+    /// Makes space behind the bytes if little is left, by moving them to the front: at most once
+    /// per read, and never for nothing. Says whether there is space now.
+    pub(crate) fn make_space(&mut self) -> bool {
+        let capacity = self.capacity();
+        // An eighth: below it a read may cut a segment in two, above it moving costs more.
+        if capacity.saturating_sub(self.end as usize) <= capacity / 8 {
+            self.compact();
+        }
+        (self.end as usize) < capacity
+    }
+
+    /// Moves head, decoded bytes and raw bytes to the front, in this order. The head moves only
+    /// the first time, as it is at the front then.
+    fn compact(&mut self) {
+        let head = self.start as usize..self.head as usize;
+        let body = self.body as usize..self.ready as usize;
+        let raw = self.raw as usize..self.end as usize;
+        let head_len = self.slide(head, 0);
+        let body_len = self.slide(body, head_len);
+        let raw_at = head_len.saturating_add(body_len);
+        let raw_len = self.slide(raw, raw_at);
+        self.start = 0;
+        self.head = head_len as u16;
+        self.body = head_len as u16;
+        self.ready = raw_at as u16;
+        self.raw = raw_at as u16;
+        self.end = raw_at.saturating_add(raw_len) as u16;
+    }
+
+    fn slide(&mut self, from: Range<usize>, to: usize) -> usize {
+        let len = from.len();
+        if to < from.start && from.end <= self.bytes.len() {
+            self.bytes.copy_within(from, to);
+        }
+        len
+    }
+}
+
+impl<B: ?Sized> fmt::Debug for RecvBuffer<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvBuffer")
+            .field("start", &self.start)
+            .field("raw", &self.raw)
+            .field("end", &self.end)
+            .field("ended", &self.ended)
+            .finish()
+    }
+}

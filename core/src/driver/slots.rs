@@ -1,0 +1,51 @@
+//! The free list of slots.
+
+use crate::buffer::Slot;
+
+/// The free slots of one worker, last in, first out: the active set stays hot in the caches, and
+/// pages that were never needed stay untouched.
+///
+/// Single owner, no atomics: a slot that a driver took comes home through a completion.
+#[derive(Debug)]
+pub struct Slots<'m> {
+    places: &'m mut [Option<Slot>],
+    free: usize,
+}
+
+impl<'m> Slots<'m> {
+    /// An empty list with room for `places.len()` slots.
+    pub fn new(places: &'m mut [Option<Slot>]) -> Self {
+        Slots { places, free: 0 }
+    }
+
+    /// Takes the slot that was given back last. `None`: all are in use.
+    pub fn take(&mut self) -> Option<Slot> {
+        let last = self.free.checked_sub(1)?;
+        let slot = self.places.get_mut(last)?.take();
+        self.free = last;
+        slot
+    }
+
+    /// Gives a slot back, emptied: nothing of one connection is ever seen by the next.
+    ///
+    /// A slot beyond the room of the list is dropped; that cannot happen to slots that came from
+    /// the same list.
+    pub fn give(&mut self, slot: Slot) {
+        slot.rx.reset();
+        slot.tx.reset();
+        if let Some(place) = self.places.get_mut(self.free) {
+            *place = Some(slot);
+            self.free += 1;
+        }
+    }
+
+    /// Slots that are free now.
+    pub fn free(&self) -> usize {
+        self.free
+    }
+
+    /// Slots that the list was made for.
+    pub fn capacity(&self) -> usize {
+        self.places.len()
+    }
+}
