@@ -1,7 +1,7 @@
 //! What came in: a window that slides over the owner's bytes.
 
 use core::fmt;
-use core::ops::Range;
+use core::ops::{Deref, DerefMut, Range};
 
 use crate::wire::HeadState;
 
@@ -69,6 +69,20 @@ impl<const N: usize> RecvBuffer<[u8; N]> {
             state: HeadState::new(),
             bytes: [0; N],
         }
+    }
+}
+
+impl<const N: usize> Deref for RecvBuffer<[u8; N]> {
+    type Target = RecvBuffer;
+
+    fn deref(&self) -> &RecvBuffer {
+        self
+    }
+}
+
+impl<const N: usize> DerefMut for RecvBuffer<[u8; N]> {
+    fn deref_mut(&mut self) -> &mut RecvBuffer {
+        self
     }
 }
 

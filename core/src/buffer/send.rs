@@ -1,6 +1,7 @@
-//! What goes out: append at the end, send from the front, roll back what did not fit.
+//! What goes out: append at the end, send from the front.
 
 use core::fmt;
+use core::ops::{Deref, DerefMut};
 
 /// The answers that wait to be sent, in order.
 ///
@@ -23,10 +24,6 @@ pub struct SendBuffer<B: ?Sized = [u8]> {
     bytes: B,
 }
 
-/// A place in a [`SendBuffer`] to roll back to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark(u16);
-
 impl<const N: usize> SendBuffer<[u8; N]> {
     /// An empty buffer over `N` bytes of its own.
     pub const fn new() -> Self {
@@ -37,6 +34,20 @@ impl<const N: usize> SendBuffer<[u8; N]> {
             misuse: false,
             bytes: [0; N],
         }
+    }
+}
+
+impl<const N: usize> Deref for SendBuffer<[u8; N]> {
+    type Target = SendBuffer;
+
+    fn deref(&self) -> &SendBuffer {
+        self
+    }
+}
+
+impl<const N: usize> DerefMut for SendBuffer<[u8; N]> {
+    fn deref_mut(&mut self) -> &mut SendBuffer {
+        self
     }
 }
 
@@ -107,7 +118,9 @@ impl SendBuffer {
         }
     }
 
-    /// The free bytes behind the pending ones, at least `least` of them.
+    /// The free bytes behind the pending ones, at least `least` of them. What is written there is
+    /// a draft until [`grow`](Self::grow) takes it into use: an answer that does not fit, or is
+    /// given up, leaves no trace.
     pub(crate) fn tail(&mut self, least: usize) -> Option<&mut [u8]> {
         let capacity = self.capacity();
         if capacity.saturating_sub(self.end as usize) < least {
@@ -123,25 +136,6 @@ impl SendBuffer {
     pub(crate) fn grow(&mut self, n: usize) {
         let end = (self.end as usize).saturating_add(n).min(self.capacity());
         self.end = end as u16;
-    }
-
-    /// Where the next byte goes. Only valid until something is sent or compacted: a reply takes it
-    /// when it has its promised room, and neither happens before the reply is over.
-    pub(crate) fn mark(&mut self, least: usize) -> Mark {
-        let _ = self.tail(least);
-        Mark(self.end)
-    }
-
-    /// Drops everything that was appended since `mark`.
-    pub(crate) fn roll_back(&mut self, mark: Mark) {
-        self.end = mark.0.max(self.start).min(self.end);
-    }
-
-    /// The bytes appended since `mark`.
-    pub(crate) fn since(&mut self, mark: Mark) -> &mut [u8] {
-        self.bytes
-            .get_mut(mark.0 as usize..self.end as usize)
-            .unwrap_or(&mut [])
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -195,15 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn a_roll_back_leaves_what_was_there_before() {
+    fn a_draft_that_is_not_grown_was_never_there() {
         let mut tx = SendBuffer::<[u8; 16]>::new();
         let tx: &mut SendBuffer = &mut tx;
         assert!(tx.append(b"first"));
-        let mark = tx.mark(8);
-        assert!(tx.append(b"second"));
-        assert_eq!(tx.since(mark), b"second");
-        tx.roll_back(mark);
+        tx.tail(8).unwrap()[..6].copy_from_slice(b"second");
         assert_eq!(tx.pending(), b"first");
+        tx.grow(6);
+        assert_eq!(tx.pending(), b"firstsecond");
+        assert!(tx.tail(6).is_none());
     }
 
     #[test]

@@ -1,0 +1,509 @@
+//! The machine: what has to happen next. Decides with short borrows; `step` lends afterwards.
+
+use super::phase::{Outbound, Phase, Wait};
+use super::{Bodies, BodyKind, Connection, Fault, Reply, Site};
+use crate::buffer::{RecvBuffer, SendBuffer};
+use crate::limits::{FAULT_REPLY_BYTES, STREAM_ROOM_BYTES_MIN};
+use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, Method, Version};
+
+/// A step without what it lends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Read,
+    Write,
+    Request,
+    Head,
+    Chunk,
+    End,
+    Room,
+    Cut,
+    Away,
+    HalfClose,
+    Close,
+}
+
+/// What decoding came to.
+enum Pump {
+    /// More bytes from the peer are needed.
+    More,
+    /// As much as was wanted is in hand, and there is more to come.
+    Filled,
+    /// The body is over.
+    Over,
+}
+
+/// RFC 9110 section 15.2.1.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+impl Connection {
+    pub(super) fn decide(
+        &mut self,
+        site: &Site<'_>,
+        rx: &mut RecvBuffer,
+        tx: &mut SendBuffer,
+    ) -> Next {
+        if (rx.misused() || tx.misused()) && self.fault.is_none() {
+            self.refuse(Fault::Misuse);
+        }
+        loop {
+            let next = match self.phase {
+                Phase::Head => self.head(site, rx, tx),
+                Phase::Choose => {
+                    let promise = promise(site, tx).saturating_add(CONTINUE.len());
+                    self.lend_with_room(promise, tx, Phase::Choosing, Next::Head)
+                }
+                Phase::Gather => self.gather(site, rx, tx),
+                Phase::Hold => self.hold(site, rx, tx),
+                Phase::Stream => self.stream(site, rx, tx),
+                Phase::Serve => {
+                    self.lend_with_room(promise(site, tx), tx, Phase::Serving, Next::Request)
+                }
+                Phase::End => self.lend_with_room(promise(site, tx), tx, Phase::Ending, Next::End),
+                Phase::Choosing | Phase::Serving | Phase::Ending => {
+                    self.refuse(Fault::NotAnswered);
+                    None
+                }
+                Phase::Body => self.body_room(tx),
+                Phase::Deferred if !tx.is_empty() => self.write(),
+                Phase::Deferred | Phase::Away => {
+                    self.phase = Phase::Away;
+                    self.wait = Wait::Handler;
+                    Some(Next::Away)
+                }
+                Phase::Discard => self.discard(site, rx, tx),
+                Phase::Answered => {
+                    rx.next_request(rx.state.trailer_len());
+                    self.flags.served = true;
+                    self.flags.told = false;
+                    self.flags.head_only = false;
+                    self.outbound = Outbound::Owed;
+                    self.phase = if self.flags.persistent {
+                        Phase::Head
+                    } else {
+                        Phase::Last
+                    };
+                    None
+                }
+                Phase::Refuse => self.answer_fault(site, tx),
+                Phase::Last => self.last(rx, tx),
+                Phase::Linger => self.linger(site, rx),
+                Phase::Closed if self.flags.told => {
+                    self.flags.told = false;
+                    Some(Next::Cut)
+                }
+                Phase::Closed => Some(Next::Close),
+            };
+            if let Some(next) = next {
+                return next;
+            }
+        }
+    }
+
+    /// A fault of the peer (or of the handler): answered if it can be, then the connection ends.
+    pub(super) fn refuse(&mut self, fault: Fault) {
+        if matches!(self.phase, Phase::Last | Phase::Linger | Phase::Closed) {
+            // The last answer is on its way; a second fault does not replace it.
+            return;
+        }
+        self.fault = Some(fault);
+        self.flags.persistent = false;
+        self.phase = Phase::Refuse;
+    }
+
+    /// The end, at once and without a word.
+    pub(super) fn end(&mut self, fault: Fault) {
+        self.fault = self.fault.or(Some(fault));
+        self.flags.persistent = false;
+        self.phase = Phase::Closed;
+    }
+
+    fn write(&mut self) -> Option<Next> {
+        self.wait = Wait::Send;
+        Some(Next::Write)
+    }
+
+    fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
+        let parts = rx.head_parts();
+        match parts.state.advance(parts.bytes, parts.rows, site.limits) {
+            Err(fault) => {
+                self.flags.head_only = parts.state.method() == Method::Head;
+                self.refuse(fault.into());
+            }
+            Ok(Some(len)) => {
+                rx.head_is(len);
+                self.begin(site, rx);
+            }
+            Ok(None) => {
+                let begun = parts.state.has_begun(parts.bytes.len());
+                if !begun && !parts.bytes.is_empty() {
+                    // Empty lines in front of a request (RFC 9112 section 2.2) hold no slot.
+                    let lines = parts.state.empty_lines();
+                    rx.next_request(lines);
+                }
+                if !tx.is_empty() {
+                    return self.write();
+                }
+                if !begun && (rx.has_ended() || site.draining) {
+                    self.phase = Phase::Last;
+                } else if rx.has_ended() {
+                    self.refuse(Fault::Truncated);
+                } else if !rx.make_space() {
+                    self.refuse(rx.state.overflow().into());
+                } else {
+                    self.wait = match (begun, self.flags.served) {
+                        (true, _) => Wait::Head,
+                        (false, true) => Wait::Idle,
+                        (false, false) => Wait::FirstByte,
+                    };
+                    return Some(Next::Read);
+                }
+            }
+        }
+        None
+    }
+
+    /// The head is complete.
+    fn begin(&mut self, site: &Site<'_>, rx: &RecvBuffer) {
+        let state = &rx.state;
+        self.requests = self.requests.wrapping_add(1);
+        self.flags.persistent = state.is_persistent() && !site.draining;
+        self.flags.head_only = state.method() == Method::Head;
+        self.flags.old = state.version() == Version::Http10;
+        self.flags.expects = state.expects_continue();
+        self.flags.stuck = false;
+        self.dropped = 0;
+        self.left = 0;
+        self.allowance = site.limits.body_bytes_max;
+        match state.framing() {
+            Framing::None => {
+                self.body = BodyKind::Over;
+                self.flags.expects = false;
+                self.phase = Phase::Serve;
+                return;
+            }
+            Framing::Length(length) => {
+                self.body = BodyKind::Length;
+                self.left = length;
+            }
+            Framing::Chunked => {
+                self.body = BodyKind::Chunked;
+                self.decoder = ChunkDecoder::new();
+            }
+        }
+        if self.left > self.allowance {
+            self.refuse(Fault::BodyTooLarge);
+            return;
+        }
+        match site.bodies {
+            Bodies::Gather(max) => {
+                self.hold = u32::try_from(max).unwrap_or(u32::MAX);
+                self.phase = Phase::Gather;
+            }
+            Bodies::Ask => self.phase = Phase::Choose,
+        }
+    }
+
+    /// Lends something that may answer, once the promised room is there.
+    fn lend_with_room(
+        &mut self,
+        room: usize,
+        tx: &SendBuffer,
+        lent: Phase,
+        next: Next,
+    ) -> Option<Next> {
+        if tx.room() < room.min(tx.capacity()) {
+            return self.write();
+        }
+        self.phase = lent;
+        self.flags.told |= lent == Phase::Choosing;
+        Some(next)
+    }
+
+    fn gather(
+        &mut self,
+        site: &Site<'_>,
+        rx: &mut RecvBuffer,
+        tx: &mut SendBuffer,
+    ) -> Option<Next> {
+        // The bytes of a gathered body are no secret to keep: nothing is told if they are cut.
+        self.flags.told = false;
+        let want = (self.hold as usize).min(self.in_hand_max(rx));
+        if self.left > want.saturating_sub(rx.body().len()) as u64 {
+            self.refuse(Fault::BodyTooLarge);
+            return None;
+        }
+        if !self.send_continue(tx) {
+            return self.write();
+        }
+        match self.pump(want, site, rx) {
+            Err(fault) => self.refuse(fault),
+            Ok(Pump::Filled) => self.refuse(Fault::BodyTooLarge),
+            Ok(Pump::Over) => self.phase = Phase::Serve,
+            Ok(Pump::More) => return self.more(rx, tx),
+        }
+        None
+    }
+
+    /// As `gather`, but what does not fit begins to stream.
+    fn hold(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &mut SendBuffer) -> Option<Next> {
+        if !self.send_continue(tx) {
+            return self.write();
+        }
+        let want = (self.hold as usize).min(self.in_hand_max(rx));
+        match self.pump(want, site, rx) {
+            Err(fault) => self.refuse(fault),
+            Ok(Pump::Filled | Pump::Over) => self.phase = Phase::Stream,
+            Ok(Pump::More) => return self.more(rx, tx),
+        }
+        None
+    }
+
+    fn stream(
+        &mut self,
+        site: &Site<'_>,
+        rx: &mut RecvBuffer,
+        tx: &mut SendBuffer,
+    ) -> Option<Next> {
+        if !self.send_continue(tx) {
+            return self.write();
+        }
+        if !rx.body().is_empty() {
+            return self.lend_chunk(site, tx);
+        }
+        if let Some(fault) = self.fault {
+            // It lay behind bytes that were good and are taken now.
+            self.refuse(fault);
+            return None;
+        }
+        if self.outbound == Outbound::Complete {
+            self.phase = Phase::Discard;
+            return None;
+        }
+        let want = self.in_hand_max(rx);
+        match self.pump(want, site, rx) {
+            Err(fault) if rx.body().is_empty() => self.refuse(fault),
+            Err(fault) => self.fault = Some(fault),
+            Ok(_) if !rx.body().is_empty() => {}
+            Ok(Pump::Over) => self.phase = Phase::End,
+            Ok(Pump::More | Pump::Filled) => return self.more(rx, tx),
+        }
+        None
+    }
+
+    fn lend_chunk(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Option<Next> {
+        let room = match self.outbound {
+            Outbound::Owed => promise(site, tx),
+            _ => STREAM_ROOM_BYTES_MIN.min(tx.capacity()),
+        };
+        if tx.room() < room || (self.flags.stuck && !tx.is_empty()) {
+            self.flags.stuck = false;
+            return self.write();
+        }
+        if self.flags.stuck {
+            // Lent with all the room there is, and nothing was taken.
+            self.refuse(Fault::NotAnswered);
+            return None;
+        }
+        self.flags.stuck = true;
+        Some(Next::Chunk)
+    }
+
+    fn body_room(&mut self, tx: &SendBuffer) -> Option<Next> {
+        let room = STREAM_ROOM_BYTES_MIN.min(tx.capacity());
+        if tx.room() < room || (self.flags.stuck && !tx.is_empty()) {
+            self.flags.stuck = false;
+            return self.write();
+        }
+        if self.flags.stuck {
+            self.refuse(Fault::NotAnswered);
+            return None;
+        }
+        self.flags.stuck = true;
+        Some(Next::Room)
+    }
+
+    /// The answer is over and the body is not: it is read and dropped, if that is worth it.
+    fn discard(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
+        rx.take(rx.body().len());
+        if self.body != BodyKind::Over && !self.flags.persistent {
+            self.phase = Phase::Last;
+            return None;
+        }
+        // A small bite each time, so that gathered bytes are dropped before they fill the buffer.
+        let want = self.in_hand_max(rx);
+        let outcome = self.pump(want, site, rx);
+        self.dropped = self.dropped.saturating_add(rx.body().len() as u32);
+        rx.take(rx.body().len());
+        match outcome {
+            Ok(Pump::Over) => self.phase = Phase::Answered,
+            _ if self.dropped > site.limits.drain_bytes_max => self.give_up(None),
+            Ok(Pump::Filled) => {}
+            Ok(Pump::More) if !tx.is_empty() => return self.write(),
+            Ok(Pump::More) if rx.has_ended() => self.give_up(Some(Fault::Truncated)),
+            Ok(Pump::More) => return self.more(rx, tx),
+            Err(fault) => self.give_up(Some(fault)),
+        }
+        None
+    }
+
+    /// The answer is out, but where the next request begins will not be known.
+    fn give_up(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
+        self.flags.persistent = false;
+        self.phase = Phase::Last;
+    }
+
+    /// More of the body has to come from the peer.
+    fn more(&mut self, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
+        if !tx.is_empty() {
+            return self.write();
+        }
+        if rx.has_ended() {
+            self.refuse(Fault::Truncated);
+        } else if !rx.make_space() {
+            let fault = match self.body {
+                BodyKind::Trailers => wire::Fault::TrailerTooLarge.into(),
+                _ => Fault::BodyTooLarge,
+            };
+            self.refuse(fault);
+        } else {
+            self.wait = Wait::Body;
+            return Some(Next::Read);
+        }
+        None
+    }
+
+    /// Decodes what is there until `want` bytes are in hand.
+    fn pump(&mut self, want: usize, site: &Site<'_>, rx: &mut RecvBuffer) -> Result<Pump, Fault> {
+        loop {
+            let wanted = want.saturating_sub(rx.body().len());
+            match self.body {
+                BodyKind::Over => return Ok(Pump::Over),
+                BodyKind::Length => {
+                    let n = wanted.min(rx.raw_len()).min(usize_of(self.left));
+                    rx.decode(n);
+                    self.left = self.left.saturating_sub(n as u64);
+                    if self.left == 0 {
+                        self.body = BodyKind::Over;
+                    } else if n == wanted {
+                        return Ok(Pump::Filled);
+                    } else {
+                        return Ok(Pump::More);
+                    }
+                }
+                BodyKind::Chunked => {
+                    let (framing, step) = self.decoder.advance(rx.unread())?;
+                    rx.skip(framing);
+                    match step {
+                        ChunkStep::More => return Ok(Pump::More),
+                        ChunkStep::Last => self.body = BodyKind::Trailers,
+                        ChunkStep::Data(size) => {
+                            if size > self.allowance {
+                                return Err(Fault::BodyTooLarge);
+                            }
+                            if wanted == 0 {
+                                return Ok(Pump::Filled);
+                            }
+                            let n = wanted.min(rx.raw_len()).min(usize_of(size));
+                            if n == 0 {
+                                return Ok(Pump::More);
+                            }
+                            rx.decode(n);
+                            self.decoder.took(n as u64);
+                            self.allowance = self.allowance.saturating_sub(n as u64);
+                        }
+                    }
+                }
+                BodyKind::Trailers => {
+                    let parts = rx.trailer_parts();
+                    match parts
+                        .state
+                        .advance_trailers(parts.bytes, parts.rows, site.limits)?
+                    {
+                        Some(_) => self.body = BodyKind::Over,
+                        None => return Ok(Pump::More),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Body bytes that can be in hand at most: the buffer less the head and, for a chunked body,
+    /// a little for its framing.
+    fn in_hand_max(&self, rx: &RecvBuffer) -> usize {
+        let framing = if self.body == BodyKind::Length {
+            0
+        } else {
+            CHUNK_FRAMING_ROOM
+        };
+        rx.capacity()
+            .saturating_sub(rx.head_len())
+            .saturating_sub(framing)
+    }
+
+    /// Sends the interim response that was asked for, also if the body is there already: what
+    /// comes out must not depend on the cut. False: there is no room yet.
+    fn send_continue(&mut self, tx: &mut SendBuffer) -> bool {
+        if self.flags.expects && self.outbound == Outbound::Owed {
+            if !tx.append(CONTINUE) && !tx.is_empty() {
+                return false;
+            }
+            self.flags.expects = false;
+        }
+        true
+    }
+
+    fn answer_fault(&mut self, site: &Site<'_>, tx: &mut SendBuffer) -> Option<Next> {
+        if self.flags.told {
+            self.flags.told = false;
+            return Some(Next::Cut);
+        }
+        if self.outbound == Outbound::Owed {
+            if tx.room() < FAULT_REPLY_BYTES.min(tx.capacity()) {
+                return self.write();
+            }
+            if let Some(fault) = self.fault {
+                Reply::new(self, tx, site).fault(fault);
+            }
+        }
+        self.phase = Phase::Last;
+        None
+    }
+
+    fn last(&mut self, rx: &RecvBuffer, tx: &SendBuffer) -> Option<Next> {
+        if !tx.is_empty() {
+            return self.write();
+        }
+        // Closing while the peer still sends makes its system drop our last answer.
+        let sending = self.fault.is_some() || self.body != BodyKind::Over || rx.raw_len() > 0;
+        if sending && !rx.has_ended() {
+            self.phase = Phase::Linger;
+            self.dropped = 0;
+            return Some(Next::HalfClose);
+        }
+        self.phase = Phase::Closed;
+        None
+    }
+
+    fn linger(&mut self, site: &Site<'_>, rx: &mut RecvBuffer) -> Option<Next> {
+        self.dropped = self.dropped.saturating_add(rx.drop_raw() as u32);
+        if rx.has_ended() || self.dropped > site.limits.linger_bytes_max {
+            self.phase = Phase::Closed;
+            return None;
+        }
+        self.wait = Wait::Linger;
+        Some(Next::Read)
+    }
+}
+
+/// Bytes kept free for a size line and the end of a chunk behind the data in hand. They are read
+/// byte by byte, so few are enough; trailers need what they need.
+const CHUNK_FRAMING_ROOM: usize = 64;
+
+fn promise(site: &Site<'_>, tx: &SendBuffer) -> usize {
+    (site.limits.reply_bytes_max as usize).min(tx.capacity())
+}
+
+fn usize_of(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

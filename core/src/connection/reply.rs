@@ -1,0 +1,602 @@
+//! The answer, as a chain of types: each can only do what is due, and none can be forgotten.
+//!
+//! `Reply` (nothing said) → `ReplyHead` (status said, fields follow) → `Done` (answered), or a
+//! `BodyWriter` for an answer in parts. A handler that returns `Done` has answered exactly once.
+//!
+//! Until an answer is complete it is a draft behind the bytes that wait to be sent: dropping it
+//! leaves nothing behind.
+
+use core::fmt;
+
+use super::decide::CONTINUE;
+use super::phase::{Outbound, Phase};
+use super::{BodyKind, Connection, Fault, Site};
+use crate::buffer::SendBuffer;
+use crate::wire::{BARE_LINE_BYTES, Status, value};
+
+/// Proof that an exchange was answered, deferred, or otherwise decided. Cannot be made by hand.
+#[derive(Debug)]
+#[must_use = "return it: it proves that the exchange was answered"]
+pub struct Done(());
+
+impl Done {
+    pub(super) const fn new() -> Done {
+        Done(())
+    }
+}
+
+/// An answer that is larger than what was promised
+/// ([`reply_bytes_max`](crate::limits::Limits::reply_bytes_max)). Nothing of it was written; the
+/// reply comes back, for a smaller or a streamed answer.
+#[derive(Debug)]
+pub struct Full<'s>(pub Reply<'s>);
+
+/// The answer to be: nothing is said yet.
+#[derive(Debug)]
+#[must_use = "a reply that is dropped is answered 500"]
+pub struct Reply<'s> {
+    connection: &'s mut Connection,
+    tx: &'s mut SendBuffer,
+    site: &'s Site<'s>,
+}
+
+impl<'s> Reply<'s> {
+    pub(super) fn new(
+        connection: &'s mut Connection,
+        tx: &'s mut SendBuffer,
+        site: &'s Site<'_>,
+    ) -> Self {
+        Reply {
+            connection,
+            tx,
+            site,
+        }
+    }
+
+    /// Begins the answer. The status line and `Date` are written now.
+    pub fn status(self, status: Status) -> ReplyHead<'s> {
+        let mut head = ReplyHead {
+            reply: self,
+            status,
+            len: 0,
+            full: false,
+        };
+        let mut room = [0; BARE_LINE_BYTES];
+        let line = status.line().unwrap_or_else(|| status.line_in(&mut room));
+        head.put(line);
+        if let Some(date) = head.reply.site.date {
+            head.put(b"Date: ");
+            head.put(date.as_bytes());
+            head.put(b"\r\n");
+        }
+        head
+    }
+
+    /// Puts the exchange off: after [`Step::Away`](super::Step::Away) it can be resumed, here or
+    /// on another thread. Until then nothing more is read from this connection.
+    pub fn defer(self) -> Done {
+        self.connection.phase = Phase::Deferred;
+        Done(())
+    }
+
+    /// Answers with a status and an empty body: always fits.
+    pub fn bare(self, status: Status) -> Done {
+        if self.status(status).body(b"").is_err() {
+            // A send buffer that cannot take a bare answer can take none: the exchange counts as
+            // dropped, and the connection ends.
+        }
+        Done(())
+    }
+
+    pub(super) fn invite(self) -> Self {
+        self.connection.continue_now(self.tx);
+        self
+    }
+
+    pub(super) fn is_owed(&self) -> bool {
+        self.connection.outbound == Outbound::Owed
+    }
+
+    pub(super) fn into_connection(self) -> &'s mut Connection {
+        self.connection
+    }
+
+    pub(super) fn into_writer(self) -> BodyWriter<'s> {
+        BodyWriter {
+            connection: self.connection,
+            tx: self.tx,
+        }
+    }
+
+    /// The answer to a fault. There is room: the machine made sure.
+    pub(super) fn fault(self, fault: Fault) {
+        let Some(status) = fault.status() else {
+            return;
+        };
+        let reason = fault.reason();
+        let head = self
+            .status(status)
+            .field(FieldName::CONTENT_TYPE, FieldValue::TEXT);
+        // In a buffer that is too small for a reason the bare status has to do.
+        if let Err(Full(reply)) = head.parts(&[reason.as_bytes(), b"\n"]) {
+            let _ = reply.status(status).body(b"");
+        }
+    }
+}
+
+/// An answer whose status is said; fields may follow, then the body.
+#[derive(Debug)]
+#[must_use = "an answer that is dropped half-way is answered 500"]
+pub struct ReplyHead<'s> {
+    reply: Reply<'s>,
+    status: Status,
+    /// Bytes of the draft.
+    len: usize,
+    /// The draft did not fit.
+    full: bool,
+}
+
+impl<'s> ReplyHead<'s> {
+    /// Adds a field line. `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the
+    /// engine's and have no [`FieldName`].
+    pub fn field(mut self, name: FieldName<'_>, value: FieldValue<'_>) -> Self {
+        self.put(name.0);
+        self.put(b": ");
+        self.put(value.0);
+        self.put(b"\r\n");
+        self
+    }
+
+    /// Ends the connection after this answer, and says so.
+    pub fn close(self) -> Self {
+        self.reply.connection.flags.persistent = false;
+        self
+    }
+
+    /// Answers with this body and its length. A status that allows no content (204, 304) and the
+    /// answer to HEAD send none.
+    ///
+    /// # Errors
+    /// [`Full`] if it is larger than what was promised.
+    pub fn body(self, body: &[u8]) -> Result<Done, Full<'s>> {
+        self.parts(&[body])
+    }
+
+    /// Answers with `text/plain; charset=utf-8`.
+    ///
+    /// # Errors
+    /// As [`body`](Self::body).
+    pub fn text(self, text: &str) -> Result<Done, Full<'s>> {
+        self.field(FieldName::CONTENT_TYPE, FieldValue::TEXT)
+            .body(text.as_bytes())
+    }
+
+    /// Answers with `text/html; charset=utf-8`.
+    ///
+    /// # Errors
+    /// As [`body`](Self::body).
+    pub fn html(self, text: &str) -> Result<Done, Full<'s>> {
+        self.field(FieldName::CONTENT_TYPE, FieldValue::HTML)
+            .body(text.as_bytes())
+    }
+
+    /// Answers with `application/json`.
+    ///
+    /// # Errors
+    /// As [`body`](Self::body).
+    pub fn json(self, json: &[u8]) -> Result<Done, Full<'s>> {
+        self.field(FieldName::CONTENT_TYPE, FieldValue::JSON)
+            .body(json)
+    }
+
+    /// Answers with what `write` writes, straight into the send buffer.
+    ///
+    /// # Errors
+    /// [`Full`] if it is larger than what was promised, or if `write` fails.
+    pub fn body_with(
+        mut self,
+        write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
+    ) -> Result<Done, Full<'s>> {
+        self.settle_persistence();
+        self.connection_field();
+        self.put(b"Content-Length: ");
+        // The length is known only afterwards: five digits are kept free for it, as the buffer
+        // holds at most 65,535 bytes, and the body closes up to them.
+        let digits_at = self.len;
+        self.put(b"00000\r\n\r\n");
+        let body_at = self.len;
+        let wrote = write(&mut self).is_ok();
+        let body_len = self.len.saturating_sub(body_at);
+        let mut room = [0; 20];
+        let digits = decimal(body_len as u64, &mut room);
+        let spare = 5usize.saturating_sub(digits.len());
+        let keeps_body = self.status.allows_content() && !self.reply.connection.flags.head_only;
+        if let Some(draft) = self.reply.tx.tail(self.len) {
+            let end_of_digits = digits_at.saturating_add(digits.len());
+            if let Some(place) = draft.get_mut(digits_at..end_of_digits) {
+                place.copy_from_slice(digits);
+            }
+            let rest = digits_at.saturating_add(5)..self.len;
+            if rest.end <= draft.len() && rest.start <= rest.end {
+                draft.copy_within(rest, end_of_digits);
+            }
+        }
+        self.len = self.len.saturating_sub(spare);
+        if !keeps_body {
+            self.len = self.len.saturating_sub(body_len);
+        }
+        self.full |= !wrote;
+        self.commit()
+    }
+
+    /// Answers in parts, of `length` bytes in total, or of unknown length (`None`: chunked, or up
+    /// to the close for HTTP/1.0).
+    ///
+    /// # Errors
+    /// [`Full`] if the head is larger than what was promised.
+    pub fn stream(mut self, length: Option<u64>) -> Result<BodyWriter<'s>, Full<'s>> {
+        let flags = self.reply.connection.flags;
+        let silent = flags.head_only || !self.status.allows_content();
+        let outbound = match length {
+            Some(_) => Outbound::Length,
+            None if flags.old => {
+                self.reply.connection.flags.persistent &= silent;
+                Outbound::UntilClose
+            }
+            None => Outbound::Chunked,
+        };
+        self.connection_field();
+        match (outbound, length) {
+            _ if !self.status.allows_content() => {}
+            (_, Some(length)) => self.content_length(length),
+            (Outbound::Chunked, _) => self.put(b"Transfer-Encoding: chunked\r\n"),
+            _ => {}
+        }
+        self.put(b"\r\n");
+        if self.full {
+            return Err(Full(self.reply));
+        }
+        let Reply { connection, tx, .. } = self.reply;
+        tx.grow(self.len);
+        connection.outbound = if silent { Outbound::Silent } else { outbound };
+        connection.owed = length.unwrap_or(0);
+        connection.flags.stuck = false;
+        // The body of the request is still to come: this is where the handler gets it.
+        if connection.phase == Phase::Choosing {
+            connection.phase = Phase::Stream;
+        }
+        Ok(BodyWriter { connection, tx })
+    }
+
+    fn parts(mut self, parts: &[&[u8]]) -> Result<Done, Full<'s>> {
+        self.settle_persistence();
+        self.connection_field();
+        if self.status.allows_content() {
+            let len = parts.iter().map(|part| part.len() as u64).sum();
+            self.content_length(len);
+        }
+        self.put(b"\r\n");
+        if self.status.allows_content() && !self.reply.connection.flags.head_only {
+            parts.iter().for_each(|part| self.put(part));
+        }
+        self.commit()
+    }
+
+    fn commit(self) -> Result<Done, Full<'s>> {
+        if self.full {
+            return Err(Full(self.reply));
+        }
+        self.reply.tx.grow(self.len);
+        self.reply.connection.answered();
+        Ok(Done(()))
+    }
+
+    /// A whole answer while the body of the request is still to come: can the connection be kept?
+    fn settle_persistence(&mut self) {
+        let connection = &mut *self.reply.connection;
+        if connection.body != BodyKind::Over {
+            // Who waits for `100 Continue` may send the body or not: nobody knows what comes next.
+            let worth = connection.left <= u64::from(self.reply.site.limits.drain_bytes_max);
+            connection.flags.persistent &= worth && !connection.flags.expects;
+        }
+    }
+
+    /// RFC 9112 section 9.3: 1.1 stays open and 1.0 closes unless said otherwise.
+    fn connection_field(&mut self) {
+        let flags = self.reply.connection.flags;
+        match (flags.persistent, flags.old) {
+            (false, _) => self.put(b"Connection: close\r\n"),
+            (true, true) => self.put(b"Connection: keep-alive\r\n"),
+            (true, false) => {}
+        }
+    }
+
+    fn content_length(&mut self, length: u64) {
+        let mut room = [0; 20];
+        self.put(b"Content-Length: ");
+        self.put(decimal(length, &mut room));
+        self.put(b"\r\n");
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        let place = self
+            .reply
+            .tx
+            .tail(end)
+            .and_then(|draft| draft.get_mut(self.len..end));
+        match place {
+            Some(place) if !self.full => {
+                place.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => self.full = true,
+        }
+    }
+}
+
+impl fmt::Write for ReplyHead<'_> {
+    /// Used by [`ReplyHead::body_with`] only: the type is not lent while fields can follow.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        if self.full { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Writes the body of an answer in parts.
+#[derive(Debug)]
+#[must_use = "finish the answer, or pause it until there is room"]
+pub struct BodyWriter<'s> {
+    connection: &'s mut Connection,
+    tx: &'s mut SendBuffer,
+}
+
+/// Bytes of a chunk around its data: four digits at most, and two line ends.
+const CHUNK_FRAME: usize = 8;
+/// `0 CR LF CR LF`: kept free behind every chunk, so that an answer can always be finished.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+impl<'s> BodyWriter<'s> {
+    pub(super) fn new(connection: &'s mut Connection, tx: &'s mut SendBuffer) -> Self {
+        BodyWriter { connection, tx }
+    }
+
+    /// Bytes that the next [`write`](Self::write) takes.
+    pub fn room(&self) -> usize {
+        let room = self.tx.room();
+        match self.connection.outbound {
+            Outbound::Length => room.min(usize::try_from(self.connection.owed).unwrap_or(room)),
+            Outbound::Chunked => room.saturating_sub(CHUNK_FRAME + LAST_CHUNK.len()),
+            Outbound::UntilClose => room,
+            Outbound::Silent => usize::MAX,
+            Outbound::Owed | Outbound::Complete => 0,
+        }
+    }
+
+    /// Appends to the body as much as there is room for (and as the promised length allows), and
+    /// says how much that was. 0: [`pause`](Self::pause), and go on when the writer is lent again.
+    pub fn write(&mut self, bytes: &[u8]) -> usize {
+        let n = bytes.len().min(self.room());
+        let piece = bytes.get(..n).unwrap_or(&[]);
+        if n == 0 {
+            return 0;
+        }
+        let written = match self.connection.outbound {
+            Outbound::Chunked => self.chunk(piece),
+            Outbound::Silent => true,
+            _ => self.tx.append(piece),
+        };
+        if !written {
+            return 0;
+        }
+        self.connection.owed = self.connection.owed.saturating_sub(n as u64);
+        self.connection.flags.stuck = false;
+        n
+    }
+
+    /// The answer goes on later: the writer is lent again when there is room, with the next piece
+    /// of the request's body, or at its end.
+    pub fn pause(self) -> Done {
+        if matches!(self.connection.phase, Phase::Serving | Phase::Ending) {
+            self.connection.phase = Phase::Body;
+        }
+        Done(())
+    }
+
+    /// The answer is over. One that is shorter than it promised cuts the connection, so that the
+    /// peer sees it.
+    pub fn finish(self) -> Done {
+        match self.connection.outbound {
+            Outbound::Chunked => {
+                let _ = self.tx.append(LAST_CHUNK);
+                self.connection.answered();
+            }
+            Outbound::Length if self.connection.owed > 0 => {
+                self.connection.refuse(Fault::AnswerShort);
+            }
+            _ => self.connection.answered(),
+        }
+        Done(())
+    }
+
+    fn chunk(&mut self, data: &[u8]) -> bool {
+        let mut digits = [0; 4];
+        let size = hexadecimal(data.len() as u16, &mut digits);
+        let total = size.len().saturating_add(data.len()).saturating_add(4);
+        let Some(draft) = self.tx.tail(total) else {
+            return false;
+        };
+        let mut at = 0usize;
+        for part in [size, b"\r\n", data, b"\r\n"] {
+            let end = at.saturating_add(part.len());
+            if let Some(place) = draft.get_mut(at..end) {
+                place.copy_from_slice(part);
+            }
+            at = end;
+        }
+        self.tx.grow(total);
+        true
+    }
+}
+
+impl fmt::Write for BodyWriter<'_> {
+    /// All or an error; what was written before an error stays written.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match self.write(rest) {
+                0 => return Err(fmt::Error),
+                n => rest = rest.get(n..).unwrap_or(&[]),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// The answer is complete in the send buffer.
+    fn answered(&mut self) {
+        self.outbound = Outbound::Complete;
+        self.flags.told = false;
+        self.phase = match self.body {
+            BodyKind::Over => Phase::Answered,
+            _ => Phase::Discard,
+        };
+    }
+
+    /// The handler answers first and wants the body too: the peer has to be told to send it.
+    pub(super) fn continue_now(&mut self, tx: &mut SendBuffer) {
+        if self.flags.expects {
+            // There is room: the fork was lent with it.
+            let _ = tx.append(CONTINUE);
+            self.flags.expects = false;
+        }
+    }
+}
+
+/// The name of a field that a handler may send: a token, and none of the engine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldName<'a>(&'a [u8]);
+
+impl<'a> FieldName<'a> {
+    /// `Allow` (RFC 9110 section 10.2.1)
+    pub const ALLOW: FieldName<'static> = FieldName(b"Allow");
+    /// `Cache-Control` (RFC 9111 section 5.2)
+    pub const CACHE_CONTROL: FieldName<'static> = FieldName(b"Cache-Control");
+    /// `Content-Type` (RFC 9110 section 8.3)
+    pub const CONTENT_TYPE: FieldName<'static> = FieldName(b"Content-Type");
+    /// `Location` (RFC 9110 section 10.2.2)
+    pub const LOCATION: FieldName<'static> = FieldName(b"Location");
+    /// `Retry-After` (RFC 9110 section 10.2.3)
+    pub const RETRY_AFTER: FieldName<'static> = FieldName(b"Retry-After");
+    /// `Server` (RFC 9110 section 10.2.4)
+    pub const SERVER: FieldName<'static> = FieldName(b"Server");
+
+    /// `None` if `name` is no token, or is one of `Connection`, `Content-Length`, `Date` and
+    /// `Transfer-Encoding`, which the engine writes itself.
+    pub fn new(name: &'a str) -> Option<FieldName<'a>> {
+        let name = name.as_bytes();
+        const OWN: [&[u8]; 4] = [
+            b"connection",
+            b"content-length",
+            b"date",
+            b"transfer-encoding",
+        ];
+        let own = OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
+        (value::is_token(name) && !own).then_some(FieldName(name))
+    }
+}
+
+/// The value of a field that a handler may send: no control characters, so that no line can be
+/// smuggled into the head (RFC 9110 section 5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldValue<'a>(&'a [u8]);
+
+impl<'a> FieldValue<'a> {
+    /// `text/plain; charset=utf-8`
+    pub const TEXT: FieldValue<'static> = FieldValue(b"text/plain; charset=utf-8");
+    /// `text/html; charset=utf-8`
+    pub const HTML: FieldValue<'static> = FieldValue(b"text/html; charset=utf-8");
+    /// `application/json`
+    pub const JSON: FieldValue<'static> = FieldValue(b"application/json");
+    /// `application/octet-stream`
+    pub const BYTES: FieldValue<'static> = FieldValue(b"application/octet-stream");
+
+    /// `None` if `value` holds a control character other than a tab. White space at the ends is
+    /// cut off.
+    pub fn new(value: &'a [u8]) -> Option<FieldValue<'a>> {
+        crate::wire::is_field_value(value).then_some(FieldValue(value::trim_ows(value)))
+    }
+}
+
+/// The decimal digits of `n`, at the end of `room`.
+fn decimal(mut n: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut at = room.len();
+    for digit in room.iter_mut().rev() {
+        *digit = b'0'.wrapping_add((n % 10) as u8);
+        n /= 10;
+        at = at.saturating_sub(1);
+        if n == 0 {
+            break;
+        }
+    }
+    room.get(at..).unwrap_or(&[])
+}
+
+/// The hexadecimal digits of `n`, at the end of `room`.
+fn hexadecimal(mut n: u16, room: &mut [u8; 4]) -> &[u8] {
+    let mut at = room.len();
+    for digit in room.iter_mut().rev() {
+        *digit = match (n % 16) as u8 {
+            low @ 0..=9 => b'0'.wrapping_add(low),
+            high => b'a'.wrapping_add(high).wrapping_sub(10),
+        };
+        n /= 16;
+        at = at.saturating_sub(1);
+        if n == 0 {
+            break;
+        }
+    }
+    room.get(at..).unwrap_or(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn numbers_are_written_as_the_standard_library_does() {
+        for n in [0, 1, 9, 10, 99, 100, 65_535, u64::MAX] {
+            assert_eq!(decimal(n, &mut [0; 20]), n.to_string().as_bytes());
+        }
+        for n in 0..=u16::MAX {
+            assert_eq!(
+                hexadecimal(n, &mut [0; 4]),
+                std::format!("{n:x}").as_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn no_line_can_be_smuggled_into_a_head() {
+        for bad in [&b"a\r\nb"[..], b"a\n", b"\r", b"\0", b"\x7f", b"\x1b"] {
+            assert_eq!(FieldValue::new(bad), None);
+        }
+        assert_eq!(FieldValue::new(b" a\tb "), Some(FieldValue(b"a\tb")));
+        for bad in [
+            "",
+            "a b",
+            "a:",
+            "a\r",
+            "Content-length",
+            "connection",
+            "DATE",
+            "Transfer-Encoding",
+        ] {
+            assert_eq!(FieldName::new(bad), None, "{bad:?}");
+        }
+        assert_eq!(FieldName::new("X-A"), Some(FieldName(b"X-A")));
+    }
+}

@@ -1,0 +1,284 @@
+//! Chunked transfer coding (RFC 9112 section 7.1), byte by byte for the framing, in runs for the
+//! data, with bounded extensions.
+//!
+//! ```text
+//!                  ┌──────────── data ends ───────────┐
+//!                  ▼                                  │
+//!   SizeFirst ─► Size ──CR──► SizeLf ──size > 0──► Data ─► DataCr ─► DataLf ─► SizeFirst
+//!                  │ ▲          ▲   └──size = 0──► (last chunk: the trailer section follows)
+//!             BWS ;│ │extension │CR
+//!                  ▼ └──────────┘
+//! ```
+//!
+//! Line ends are CR LF and nothing else: here, where the next message begins depends on them.
+
+use super::Fault;
+use super::class::{self, FIELD, TOKEN};
+use crate::limits::CHUNK_EXCESS_BYTES_MAX;
+
+/// What comes next in a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkStep {
+    /// More bytes are needed.
+    More,
+    /// So many data bytes follow (at least 1); [`ChunkDecoder::took`] tells what was taken of them.
+    Data(u64),
+    /// The last chunk is over; the trailer section follows (RFC 9112 section 7.1.2).
+    Last,
+}
+
+/// Takes a chunked body apart. Holds no bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkDecoder {
+    /// Data bytes left in this chunk; while in the size line, its size.
+    size: u64,
+    /// Framing bytes beyond what the data justifies.
+    excess: u32,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first digit of a size.
+    SizeFirst,
+    /// More digits, or what may follow them.
+    Size,
+    /// White space behind a size or a value: only `;` may follow.
+    Space,
+    /// Behind `;`: white space, then a name.
+    NameFirst,
+    Name,
+    /// White space behind a name: `=` or `;` may follow.
+    NameSpace,
+    /// Behind `=`: white space, then a token or a quoted string.
+    ValueFirst,
+    Value,
+    Quoted,
+    /// Behind a backslash in a quoted string.
+    Escaped,
+    QuotedEnd,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    Last,
+}
+
+/// Framing bytes of a chunk that need no justification: 16 digits or a short extension.
+const FREE_BYTES: u32 = 16;
+
+impl ChunkDecoder {
+    /// At the first byte of a body.
+    pub const fn new() -> Self {
+        ChunkDecoder {
+            size: 0,
+            excess: 0,
+            phase: Phase::SizeFirst,
+        }
+    }
+
+    /// Reads framing from the front of `raw` until data, the end or more bytes are due. Says how
+    /// many bytes were framing, and what comes behind them.
+    ///
+    /// # Errors
+    /// [`Fault::Chunk`] at the first byte that cannot be; [`Fault::ChunkExcess`].
+    pub fn advance(&mut self, raw: &[u8]) -> Result<(usize, ChunkStep), Fault> {
+        if self.phase == Phase::Data {
+            return Ok((0, ChunkStep::Data(self.size)));
+        }
+        for (at, byte) in raw.iter().enumerate() {
+            let used = at.saturating_add(1);
+            self.phase = self.follow(*byte)?;
+            match self.phase {
+                Phase::Data => return Ok((used, ChunkStep::Data(self.size))),
+                Phase::Last => return Ok((used, ChunkStep::Last)),
+                _ => {}
+            }
+        }
+        Ok((
+            raw.len(),
+            if self.phase == Phase::Last {
+                ChunkStep::Last
+            } else {
+                ChunkStep::More
+            },
+        ))
+    }
+
+    /// So many data bytes were taken.
+    pub fn took(&mut self, n: u64) {
+        self.size = self.size.saturating_sub(n);
+        self.excess = self
+            .excess
+            .saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
+        if self.size == 0 && self.phase == Phase::Data {
+            self.phase = Phase::DataCr;
+        }
+    }
+
+    /// Where `byte` leads to.
+    fn follow(&mut self, byte: u8) -> Result<Phase, Fault> {
+        self.excess = self.excess.saturating_add(1);
+        if self.excess > CHUNK_EXCESS_BYTES_MAX {
+            return Err(Fault::ChunkExcess);
+        }
+        let next = match (self.phase, byte) {
+            (Phase::SizeFirst | Phase::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                self.size = self
+                    .size
+                    .checked_mul(16)
+                    .and_then(|size| size.checked_add(u64::from(hex_value(byte))))
+                    .ok_or(Fault::Chunk)?;
+                Phase::Size
+            }
+            (Phase::Size | Phase::Name | Phase::Value | Phase::QuotedEnd, b'\r') => Phase::SizeLf,
+            (
+                Phase::Size
+                | Phase::Space
+                | Phase::Name
+                | Phase::NameSpace
+                | Phase::Value
+                | Phase::QuotedEnd,
+                b';',
+            ) => Phase::NameFirst,
+            (Phase::Size | Phase::Space | Phase::Value | Phase::QuotedEnd, b' ' | b'\t') => {
+                Phase::Space
+            }
+            (Phase::NameFirst, b' ' | b'\t') => Phase::NameFirst,
+            (Phase::Name | Phase::NameSpace, b' ' | b'\t') => Phase::NameSpace,
+            (Phase::Name | Phase::NameSpace, b'=') => Phase::ValueFirst,
+            (Phase::ValueFirst, b' ' | b'\t') => Phase::ValueFirst,
+            (Phase::ValueFirst, b'"') => Phase::Quoted,
+            (Phase::NameFirst | Phase::Name, _) if class::is(byte, TOKEN) => Phase::Name,
+            (Phase::ValueFirst | Phase::Value, _) if class::is(byte, TOKEN) => Phase::Value,
+            (Phase::Quoted, b'"') => Phase::QuotedEnd,
+            (Phase::Quoted, b'\\') => Phase::Escaped,
+            (Phase::Quoted | Phase::Escaped, _) if class::is(byte, FIELD) => Phase::Quoted,
+            (Phase::SizeLf, b'\n') => {
+                self.excess = self.excess.saturating_sub(FREE_BYTES);
+                if self.size == 0 {
+                    Phase::Last
+                } else {
+                    Phase::Data
+                }
+            }
+            (Phase::DataCr, b'\r') => Phase::DataLf,
+            (Phase::DataLf, b'\n') => Phase::SizeFirst,
+            _ => return Err(Fault::Chunk),
+        };
+        Ok(next)
+    }
+}
+
+impl Default for ChunkDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn hex_value(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' => byte.wrapping_sub(b'0'),
+        _ => (byte | 0x20).wrapping_sub(b'a').wrapping_add(10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    /// Decodes `text` in pieces of `piece` bytes: the data, and how many bytes were used up.
+    fn decode(text: &[u8], piece: usize) -> Result<(Vec<u8>, Option<usize>), Fault> {
+        let (mut decoder, mut data, mut at) = (ChunkDecoder::new(), Vec::new(), 0);
+        for end in (0..=text.len()).step_by(piece).skip(1).chain([text.len()]) {
+            while at < end {
+                let (used, step) = decoder.advance(&text[at..end])?;
+                at += used;
+                match step {
+                    ChunkStep::More => {}
+                    ChunkStep::Last => return Ok((data, Some(at))),
+                    ChunkStep::Data(n) => {
+                        let n = (n as usize).min(end - at);
+                        data.extend_from_slice(&text[at..at + n]);
+                        decoder.took(n as u64);
+                        at += n;
+                        if n == 0 {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        Ok((data, None))
+    }
+
+    #[test]
+    fn every_cut_gives_the_same_data() {
+        let text =
+            b"5;a=b\r\nhello\r\nA ; q = \"x\\\"y;z\"\r\n0123456789\r\n0;last\r\nX: y\r\n\r\n";
+        for piece in 1..=text.len() {
+            let expected = (b"hello0123456789".to_vec(), Some(text.len() - 8));
+            assert_eq!(decode(text, piece), Ok(expected), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn what_the_grammar_does_not_know_is_refused() {
+        for bad in [
+            &b"\r\nhello"[..],
+            b"0x5\r\n",
+            b"+5\r\n",
+            b" 5\r\n",
+            b"5 \r\n",
+            b"5\t\r\n",
+            b"5;\r\n",
+            b"5;a=\r\n",
+            b"5;(a)\r\n",
+            b"5;a\0b\r\n",
+            b"5;a\rb\r\n",
+            b"5\n",
+            b"5;a\n",
+            b"5\rhello",
+            b"g\r\n",
+            b"5h\r\n",
+            b"5;a=\"\x01\"\r\n",
+            b"5;a=\"b\"c\r\n",
+            b"5;a b\r\n",
+            b"5\r\nhello0\r\n",
+            b"5\r\nhello\n0\r\n",
+            b"5\r\nhello\rX",
+            b"10000000000000000\r\n",
+            b";a\r\n",
+            b"-5\r\n",
+            b"5,\r\n",
+        ] {
+            for piece in [1, bad.len()] {
+                assert_eq!(
+                    decode(bad, piece),
+                    Err(Fault::Chunk),
+                    "{}",
+                    bad.escape_ascii()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn small_chunks_are_free_and_large_extensions_are_not() {
+        let mut text: Vec<u8> = b"1\r\nx\r\n".repeat(20_000);
+        text.extend_from_slice(b"0\r\n");
+        assert_eq!(
+            decode(&text, text.len()).map(|(data, _)| data.len()),
+            Ok(20_000)
+        );
+        let mut text = b"1;".to_vec();
+        text.resize(10_000, b'x');
+        assert_eq!(decode(&text, text.len()), Err(Fault::ChunkExcess));
+        let mut many = b"1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n".repeat(1000);
+        assert_eq!(decode(&many, 7), Err(Fault::ChunkExcess));
+        many.truncate(41 * 100);
+        assert!(decode(&many, 7).is_ok());
+    }
+}

@@ -1,0 +1,303 @@
+//! Field lines: `name: value`, and the index that remembers where they are.
+
+use core::fmt;
+
+use super::value::{list_items, trim_ows};
+use super::{Fault, scan};
+use crate::limits::FIELD_NAME_BYTES_MAX;
+
+/// The fields that the engine acts on, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FieldId {
+    /// Any other field.
+    Other,
+    /// `Host`
+    Host,
+    /// `Connection`
+    Connection,
+    /// `Content-Length`
+    ContentLength,
+    /// `Transfer-Encoding`
+    TransferEncoding,
+    /// `Expect`
+    Expect,
+    /// `Upgrade`
+    Upgrade,
+    /// `Content-Type`
+    ContentType,
+    /// `Accept`
+    Accept,
+}
+
+impl FieldId {
+    /// Names the field; names are case-insensitive (RFC 9110 section 5.1).
+    #[inline]
+    pub fn from_name(name: &[u8]) -> FieldId {
+        let (id, spelled): (FieldId, &[u8]) = match name.len() {
+            4 => (FieldId::Host, b"host"),
+            6 if matches!(name.first(), Some(b'E' | b'e')) => (FieldId::Expect, b"expect"),
+            6 => (FieldId::Accept, b"accept"),
+            7 => (FieldId::Upgrade, b"upgrade"),
+            10 => (FieldId::Connection, b"connection"),
+            12 => (FieldId::ContentType, b"content-type"),
+            14 => (FieldId::ContentLength, b"content-length"),
+            17 => (FieldId::TransferEncoding, b"transfer-encoding"),
+            _ => return FieldId::Other,
+        };
+        if name.eq_ignore_ascii_case(spelled) {
+            id
+        } else {
+            FieldId::Other
+        }
+    }
+
+    const fn from_number(number: u8) -> FieldId {
+        match number {
+            1 => FieldId::Host,
+            2 => FieldId::Connection,
+            3 => FieldId::ContentLength,
+            4 => FieldId::TransferEncoding,
+            5 => FieldId::Expect,
+            6 => FieldId::Upgrade,
+            7 => FieldId::ContentType,
+            8 => FieldId::Accept,
+            _ => FieldId::Other,
+        }
+    }
+}
+
+/// One row of the index, packed into 8 bytes: offsets from the start of the section.
+#[derive(Clone, Copy)]
+struct Row {
+    name: u16,
+    value: u16,
+    value_end: u16,
+    name_len: u8,
+    id: FieldId,
+}
+
+impl Row {
+    fn pack(self) -> [u8; 8] {
+        let word = u64::from(self.name)
+            | u64::from(self.value) << 16
+            | u64::from(self.value_end) << 32
+            | u64::from(self.name_len) << 48
+            | (self.id as u64) << 56;
+        word.to_le_bytes()
+    }
+
+    fn unpack(bytes: [u8; 8]) -> Row {
+        let word = u64::from_le_bytes(bytes);
+        Row {
+            name: word as u16,
+            value: (word >> 16) as u16,
+            value_end: (word >> 32) as u16,
+            name_len: (word >> 48) as u8,
+            id: FieldId::from_number((word >> 56) as u8),
+        }
+    }
+}
+
+/// Parses one field line (without its line end) that begins at `at` of its section, and writes
+/// its row.
+#[inline]
+pub(crate) fn parse_line<'b>(
+    line: &'b [u8],
+    at: usize,
+    row: Option<&mut [u8; 8]>,
+) -> Result<(FieldId, &'b [u8]), Fault> {
+    if let Some(b' ' | b'\t') = line.first() {
+        return Err(Fault::Fold);
+    }
+    let name_len = scan::token_len(line);
+    let (name, rest) = line.split_at_checked(name_len).ok_or(Fault::FieldName)?;
+    let Some((b':', after)) = rest.split_first() else {
+        return Err(Fault::FieldName);
+    };
+    if name.is_empty() {
+        return Err(Fault::FieldName);
+    }
+    let value = trim_ows(after);
+    if !scan::is_field_value(value) {
+        return Err(Fault::FieldValue);
+    }
+    if name_len > FIELD_NAME_BYTES_MAX {
+        return Err(Fault::FieldNameTooLong);
+    }
+    let row = row.ok_or(Fault::TooManyFields)?;
+    let id = FieldId::from_name(name);
+    // White space in front of the value; what is behind it does not matter.
+    let lead = after.len().saturating_sub(trim_start(after).len());
+    let value_at = at
+        .saturating_add(name_len)
+        .saturating_add(1)
+        .saturating_add(lead);
+    *row = Row {
+        name: at as u16,
+        value: value_at as u16,
+        value_end: value_at.saturating_add(value.len()) as u16,
+        name_len: name_len as u8,
+        id,
+    }
+    .pack();
+    Ok((id, value))
+}
+
+fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The fields of a head or of a trailer section, in the order they came.
+#[derive(Clone, Copy)]
+pub struct Fields<'a> {
+    bytes: &'a [u8],
+    rows: &'a [[u8; 8]],
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(bytes: &'a [u8], rows: &'a [[u8; 8]]) -> Self {
+        Fields { bytes, rows }
+    }
+
+    /// How many field lines there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// No field line at all.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Names and values, as they were spelled; values without the white space around them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let bytes = self.bytes;
+        self.rows.iter().map(move |row| {
+            let row = Row::unpack(*row);
+            (name_of(bytes, row), value_of(bytes, row))
+        })
+    }
+
+    /// The values of every line of that name, in order; the name in any case.
+    pub fn all<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.iter()
+            .filter(move |(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// The value of the first line of that name; the name in any case.
+    pub fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of the first line of a field that has a number: no name is compared.
+    pub fn known(&self, id: FieldId) -> Option<&'a [u8]> {
+        let row = self
+            .rows
+            .iter()
+            .map(|row| Row::unpack(*row))
+            .find(|row| row.id == id)?;
+        Some(value_of(self.bytes, row))
+    }
+
+    /// Whether `token` is an element of the list that all lines of that name form together; both
+    /// in any case.
+    pub fn has_token(&self, name: &[u8], token: &[u8]) -> bool {
+        self.all(name)
+            .flat_map(list_items)
+            .any(|item| item.eq_ignore_ascii_case(token))
+    }
+}
+
+fn name_of(bytes: &[u8], row: Row) -> &[u8] {
+    let start = row.name as usize;
+    bytes
+        .get(start..start.saturating_add(row.name_len as usize))
+        .unwrap_or(&[])
+}
+
+fn value_of(bytes: &[u8], row: Row) -> &[u8] {
+    bytes
+        .get(row.value as usize..row.value_end as usize)
+        .unwrap_or(&[])
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self
+            .iter()
+            .map(|(n, v)| (n.escape_ascii(), v.escape_ascii()));
+        let mut list = f.debug_list();
+        for (name, value) in lines {
+            list.entry(&format_args!("{name}: {value}"));
+        }
+        list.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[u8]) -> Result<(FieldId, &[u8]), Fault> {
+        parse_line(line, 0, Some(&mut [0; 8]))
+    }
+
+    #[test]
+    fn names_and_values_are_found_where_they_are() {
+        let text = b"xxHost: \t a b \t";
+        let mut rows = [[0; 8]; 1];
+        assert_eq!(
+            parse_line(&text[2..], 2, rows.first_mut()),
+            Ok((FieldId::Host, &b"a b"[..]))
+        );
+        let fields = Fields::new(text, &rows);
+        assert_eq!(fields.iter().next(), Some((&b"Host"[..], &b"a b"[..])));
+        assert_eq!(fields.get(b"hOST"), Some(&b"a b"[..]));
+        assert_eq!(fields.known(FieldId::Host), Some(&b"a b"[..]));
+        assert_eq!(fields.known(FieldId::Expect), None);
+    }
+
+    #[test]
+    fn a_line_that_two_parsers_could_read_differently_is_refused() {
+        assert_eq!(parse(b" Host: a"), Err(Fault::Fold));
+        assert_eq!(parse(b"\tHost: a"), Err(Fault::Fold));
+        assert_eq!(parse(b"Host : a"), Err(Fault::FieldName));
+        assert_eq!(parse(b"Host"), Err(Fault::FieldName));
+        assert_eq!(parse(b": a"), Err(Fault::FieldName));
+        assert_eq!(parse(b"H\x00st: a"), Err(Fault::FieldName));
+        assert_eq!(parse(b"X: a\rb"), Err(Fault::FieldValue));
+        assert_eq!(parse(b"X: a\x00"), Err(Fault::FieldValue));
+        assert_eq!(parse(b"X: \x0b5"), Err(Fault::FieldValue));
+        assert_eq!(parse(b"X: \xff"), Ok((FieldId::Other, &b"\xff"[..])));
+        assert_eq!(parse(b"X:"), Ok((FieldId::Other, &b""[..])));
+        assert_eq!(parse(b"X: \t "), Ok((FieldId::Other, &b""[..])));
+        assert_eq!(parse_line(b"X: y", 0, None), Err(Fault::TooManyFields));
+    }
+
+    #[test]
+    fn every_number_finds_its_name_again() {
+        let names: [&[u8]; 8] = [
+            b"HOST",
+            b"connection",
+            b"Content-Length",
+            b"transfer-encoding",
+            b"Expect",
+            b"upgrade",
+            b"Content-Type",
+            b"accept",
+        ];
+        for (number, name) in names.iter().enumerate() {
+            let id = FieldId::from_name(name);
+            assert_eq!(id as usize, number + 1);
+            assert_eq!(FieldId::from_number(id as u8), id);
+        }
+        for other in [&b"hos"[..], b"expecu", b"x-host", b"transfer_encoding", b""] {
+            assert_eq!(FieldId::from_name(other), FieldId::Other);
+        }
+    }
+}

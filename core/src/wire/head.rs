@@ -1,0 +1,465 @@
+//! The request head: request line and fields, parsed line by line, and the view on it.
+
+use super::field::{FieldId, Fields, parse_line};
+use super::length::Evidence;
+use super::value::list_items;
+use super::{Fault, Form, Framing, Method, Target, TargetFault, scan, validate_host};
+use crate::limits::Limits;
+
+/// The versions that there are: 1.0, and 1.1 with everything above it (RFC 9110 section 6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1 to HTTP/1.9
+    Http11,
+}
+
+/// How far a head is parsed, and what it said so far.
+///
+/// Works on any bytes and any rows: the connection keeps both in its receive buffer, a user who
+/// wants only a parser brings them along.
+///
+/// ```
+/// use barewire_core::limits::Limits;
+/// use barewire_core::wire::{Framing, HeadState};
+///
+/// let bytes = b"POST /event HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+/// let mut rows = [[0; 8]; 16];
+/// let mut state = HeadState::new();
+/// let len = state.advance(bytes, &mut rows, &Limits::DEFAULT).unwrap().unwrap();
+/// assert_eq!(&bytes[len..], b"{}");
+/// assert_eq!(state.framing(), Framing::Length(2));
+/// assert_eq!(state.head(&bytes[..len], &rows).path(), b"/event");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct HeadState {
+    evidence: Evidence,
+    target: Target,
+    /// First byte behind the last complete line.
+    next: u16,
+    /// First byte that was not searched for a line end.
+    scanned: u16,
+    /// Rows in use: those of the head, then those of the trailers.
+    rows: u16,
+    /// Rows of the head.
+    head_rows: u16,
+    /// Where the request line begins (behind empty lines).
+    line: u16,
+    target_at: u16,
+    target_len: u16,
+    method: Method,
+    version: Version,
+    stage: Stage,
+    framing: Framing,
+    hosts: u8,
+    says: Says,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    RequestLine,
+    Fields,
+    Complete,
+    Trailers,
+}
+
+/// What `Connection` and `Expect` said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Says {
+    close: bool,
+    keep_alive: bool,
+    expects_100: bool,
+    expects_other: bool,
+}
+
+impl HeadState {
+    /// Nothing seen yet.
+    pub const fn new() -> Self {
+        HeadState {
+            evidence: Evidence::new(),
+            target: Target::NOT_YET,
+            next: 0,
+            scanned: 0,
+            rows: 0,
+            head_rows: 0,
+            line: 0,
+            target_at: 0,
+            target_len: 0,
+            method: Method::Other,
+            version: Version::Http11,
+            stage: Stage::RequestLine,
+            framing: Framing::None,
+            hosts: 0,
+            says: Says {
+                close: false,
+                keep_alive: false,
+                expects_100: false,
+                expects_other: false,
+            },
+        }
+    }
+
+    /// Goes on with the head. `bytes` are all bytes of the request so far, from its first on, and
+    /// `rows` the same rows as before; both may have moved in between. `Some(len)`: the head is
+    /// complete and `len` bytes long. `None`: more bytes are needed.
+    ///
+    /// The cost is linear in the bytes, however they come: complete lines are not looked at
+    /// again, and of the last one only the search for its end is remembered. At most 65,535 bytes
+    /// are looked at.
+    ///
+    /// # Errors
+    /// The first fault in the order of the bytes; which one does not depend on how they were cut.
+    /// The state is useless then.
+    pub fn advance(
+        &mut self,
+        bytes: &[u8],
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
+        let max = (limits.head_bytes_max as usize).min(u16::MAX as usize);
+        let clipped = bytes.get(..max).unwrap_or(bytes);
+        while self.stage != Stage::Complete {
+            if self.stage == Stage::RequestLine {
+                // So that something that is no HTTP at all is not waited for.
+                match clipped.get(self.next as usize) {
+                    Some(b'\r') | None => {}
+                    Some(byte) if super::class::is(*byte, super::class::TOKEN) => {}
+                    Some(b'\n') => return Err(Fault::LineEnd),
+                    Some(_) => return Err(Fault::Method),
+                }
+            }
+            let Some(at) = self.line(clipped)? else {
+                return if bytes.len() >= max {
+                    Err(self.overflow())
+                } else {
+                    Ok(None)
+                };
+            };
+            let line = clipped.get(at..).unwrap_or(&[]);
+            let line = line.get(..(self.next as usize).saturating_sub(at).saturating_sub(2));
+            let line = line.unwrap_or(&[]);
+            match self.stage {
+                Stage::RequestLine if line.is_empty() => {}
+                Stage::RequestLine => {
+                    self.request_line(line, at, limits)?;
+                    self.stage = Stage::Fields;
+                }
+                _ if line.is_empty() => {
+                    self.complete()?;
+                    self.stage = Stage::Complete;
+                }
+                _ => {
+                    let (id, value) = parse_line(line, at, rows.get_mut(self.rows as usize))?;
+                    self.rows = self.rows.saturating_add(1);
+                    self.field(id, value);
+                }
+            }
+        }
+        Ok(Some(self.next as usize))
+    }
+
+    /// Goes on with a trailer section (RFC 9112 section 7.1.2), after the head is complete.
+    /// `bytes` begin with its first byte. Its fields change nothing that the head said.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance); [`Fault::TrailerTooLarge`] beyond `trailer_bytes_max`.
+    pub fn advance_trailers(
+        &mut self,
+        bytes: &[u8],
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
+        if self.stage != Stage::Trailers {
+            self.stage = Stage::Trailers;
+            self.next = 0;
+            self.scanned = 0;
+        }
+        let max = (limits.trailer_bytes_max as usize).min(u16::MAX as usize);
+        let clipped = bytes.get(..max).unwrap_or(bytes);
+        loop {
+            let Some(at) = self.line(clipped)? else {
+                return if bytes.len() >= max {
+                    Err(Fault::TrailerTooLarge)
+                } else {
+                    Ok(None)
+                };
+            };
+            let line = clipped.get(at..).unwrap_or(&[]);
+            let line = line.get(..(self.next as usize).saturating_sub(at).saturating_sub(2));
+            match line {
+                Some([]) | None => return Ok(Some(self.next as usize)),
+                Some(line) => {
+                    parse_line(line, at, rows.get_mut(self.rows as usize))?;
+                    self.rows = self.rows.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// The fault of a head that fills all there is without an end.
+    pub(crate) fn overflow(&self) -> Fault {
+        match self.stage {
+            Stage::RequestLine => Fault::TargetTooLong,
+            Stage::Fields | Stage::Complete => Fault::HeadTooLarge,
+            Stage::Trailers => Fault::TrailerTooLarge,
+        }
+    }
+
+    /// Where the body ends. Valid once the head is complete.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// The request asks for `100 Continue` before it sends its body. HTTP/1.0 cannot ask.
+    pub fn expects_continue(&self) -> bool {
+        self.says.expects_100 && self.version == Version::Http11
+    }
+
+    /// Whether the connection may be used again after this request, as far as the peer says
+    /// (RFC 9112 section 9.3).
+    pub fn is_persistent(&self) -> bool {
+        match self.version {
+            _ if self.says.close => false,
+            Version::Http11 => true,
+            Version::Http10 => self.says.keep_alive,
+        }
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Whether the bytes so far, `len` of them, hold more than empty lines.
+    pub(crate) fn has_begun(&self, len: usize) -> bool {
+        self.stage != Stage::RequestLine || len > self.next as usize
+    }
+
+    /// Empty lines in front of a request that has not begun.
+    pub(crate) fn empty_lines(&self) -> usize {
+        self.next as usize
+    }
+
+    /// Bytes of the trailer section, its empty line included; 0 without one.
+    pub(crate) fn trailer_len(&self) -> usize {
+        if self.stage == Stage::Trailers {
+            self.next as usize
+        } else {
+            0
+        }
+    }
+
+    /// The view on a complete head: `bytes` and `rows` as they were given to
+    /// [`advance`](Self::advance), wherever they are now.
+    pub fn head<'a>(&'a self, bytes: &'a [u8], rows: &'a [[u8; 8]]) -> Head<'a> {
+        Head {
+            bytes,
+            rows: rows.get(..self.head_rows as usize).unwrap_or(&[]),
+            state: self,
+        }
+    }
+
+    /// The view on a complete trailer section.
+    pub fn trailers<'a>(&self, bytes: &'a [u8], rows: &'a [[u8; 8]]) -> Fields<'a> {
+        let rows = rows
+            .get(self.head_rows as usize..self.rows as usize)
+            .unwrap_or(&[]);
+        Fields::new(bytes, rows)
+    }
+
+    /// Finds the end of the next line and says where it begins; `next` is behind it then.
+    fn line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let at = self.next as usize;
+        let Some(line_feed) = scan::line_feed(bytes, self.scanned as usize) else {
+            self.scanned = bytes.len() as u16;
+            return Ok(None);
+        };
+        let before = line_feed.checked_sub(1).filter(|before| *before >= at);
+        if before.and_then(|before| bytes.get(before)) != Some(&b'\r') {
+            return Err(Fault::LineEnd);
+        }
+        self.next = line_feed.saturating_add(1) as u16;
+        self.scanned = self.next;
+        Ok(Some(at))
+    }
+
+    fn request_line(&mut self, line: &[u8], at: usize, limits: &Limits) -> Result<(), Fault> {
+        let method_len = scan::token_len(line);
+        let (method, rest) = line.split_at_checked(method_len).ok_or(Fault::Method)?;
+        let Some((b' ', rest)) = rest.split_first() else {
+            return Err(Fault::Method);
+        };
+        let last = memchr::memrchr(b' ', rest).ok_or(Fault::RequestLine)?;
+        let (target, version) = rest.split_at_checked(last).ok_or(Fault::RequestLine)?;
+        self.method = Method::from_token(method);
+        // The version first: the preface of HTTP/2 has a target that no HTTP/1.1 method takes.
+        self.version = match version {
+            b" HTTP/1.0" => Version::Http10,
+            [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Version::Http11,
+            [
+                b' ',
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'0'..=b'9',
+                b'.',
+                b'0'..=b'9',
+            ] => {
+                return Err(Fault::VersionUnsupported);
+            }
+            _ => return Err(Fault::Version),
+        };
+        if target.len() > limits.target_bytes_max as usize {
+            return Err(Fault::TargetTooLong);
+        }
+        self.target = Target::parse(self.method, target).map_err(|fault| match fault {
+            TargetFault::TooLong => Fault::TargetTooLong,
+            _ => Fault::Target,
+        })?;
+        if self.target.is_https() {
+            return Err(Fault::Misdirected);
+        }
+        self.line = at as u16;
+        self.target_at = at.saturating_add(method_len).saturating_add(1) as u16;
+        self.target_len = target.len() as u16;
+        Ok(())
+    }
+
+    #[inline]
+    fn field(&mut self, id: FieldId, value: &[u8]) {
+        match id {
+            FieldId::Host => {
+                let fine = validate_host(value).is_ok();
+                self.hosts = match self.hosts {
+                    0 if fine => 1,
+                    0 => HOST_INVALID,
+                    _ => HOST_TWICE,
+                };
+            }
+            FieldId::ContentLength => self.evidence.content_length(value),
+            FieldId::TransferEncoding => self.evidence.transfer_encoding(value),
+            FieldId::Connection => {
+                for option in list_items(value) {
+                    self.says.close |= option.eq_ignore_ascii_case(b"close");
+                    self.says.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+            FieldId::Expect => {
+                for expectation in list_items(value) {
+                    let known = expectation.eq_ignore_ascii_case(b"100-continue");
+                    self.says.expects_100 |= known;
+                    self.says.expects_other |= !known;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What can only be said at the end of the head, in a fixed order.
+    fn complete(&mut self) -> Result<(), Fault> {
+        self.head_rows = self.rows;
+        match (self.hosts, self.version) {
+            (1, _) | (0, Version::Http10) => {}
+            (0, _) => return Err(Fault::HostMissing),
+            (HOST_INVALID, _) => return Err(Fault::Host),
+            _ => return Err(Fault::HostTwice),
+        }
+        self.framing = self.evidence.decide(self.version)?;
+        if self.says.expects_other && self.version == Version::Http11 {
+            return Err(Fault::Expectation);
+        }
+        Ok(())
+    }
+}
+
+const HOST_INVALID: u8 = 2;
+const HOST_TWICE: u8 = 3;
+
+impl Default for HeadState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A complete request head, borrowed from the bytes that were received.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    bytes: &'a [u8],
+    rows: &'a [[u8; 8]],
+    state: &'a HeadState,
+}
+
+impl<'a> Head<'a> {
+    /// The method; [`Method::Other`] for one without a name here.
+    pub fn method(&self) -> Method {
+        self.state.method
+    }
+
+    /// The method as it was spelled.
+    pub fn method_token(&self) -> &'a [u8] {
+        let start = self.state.line as usize;
+        let end = (self.state.target_at as usize).saturating_sub(1);
+        self.bytes.get(start..end).unwrap_or(&[])
+    }
+
+    /// The version of the request.
+    pub fn version(&self) -> Version {
+        self.state.version
+    }
+
+    /// The request target as it was sent, in whatever form.
+    pub fn target(&self) -> &'a [u8] {
+        let start = self.state.target_at as usize;
+        let end = start.saturating_add(self.state.target_len as usize);
+        self.bytes.get(start..end).unwrap_or(&[])
+    }
+
+    /// The form of the target.
+    pub fn form(&self) -> Form {
+        self.state.target.form()
+    }
+
+    /// The path, still percent-encoded, without the query: `/` where an absolute target has none,
+    /// `*` for the asterisk form, empty for the authority form.
+    pub fn path(&self) -> &'a [u8] {
+        self.state.target.path(self.target())
+    }
+
+    /// What follows the question mark, still percent-encoded.
+    pub fn query(&self) -> Option<&'a [u8]> {
+        self.state.target.query(self.target())
+    }
+
+    /// Whom the request is for (RFC 9112 section 3.3): the authority of the target if it has one,
+    /// else the value of `Host`.
+    pub fn authority(&self) -> Option<&'a [u8]> {
+        let named = self.state.target.authority(self.target());
+        named.or_else(|| self.fields().known(FieldId::Host))
+    }
+
+    /// The field lines.
+    pub fn fields(&self) -> Fields<'a> {
+        Fields::new(self.bytes, self.rows)
+    }
+
+    /// The value of the first field of that name; the name in any case.
+    pub fn field(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.fields().get(name)
+    }
+
+    /// Where the body ends.
+    pub fn framing(&self) -> Framing {
+        self.state.framing
+    }
+
+    /// The request asked for `100 Continue`.
+    pub fn expects_continue(&self) -> bool {
+        self.state.expects_continue()
+    }
+}
