@@ -1,0 +1,105 @@
+//! What the params of a pattern matched: positions in the path, names in the pattern.
+
+use super::pattern::{PARAMS_MAX, next_name};
+
+/// Where one param lies in the path, in bytes. Paths of 64 KiB and more match nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u16,
+    pub(crate) end: u16,
+}
+
+/// The positions that a lookup has found so far; cut back when it takes another way.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Captures {
+    spans: [Span; PARAMS_MAX],
+    used: u8,
+}
+
+impl Captures {
+    pub(crate) fn push(&mut self, span: Span) {
+        if let Some(free) = self.spans.get_mut(usize::from(self.used)) {
+            *free = span;
+            self.used += 1;
+        }
+    }
+
+    pub(crate) fn used(&self) -> u8 {
+        self.used
+    }
+
+    pub(crate) fn cut(&mut self, used: u8) {
+        self.used = used;
+    }
+}
+
+/// The params of a matched path, in the order of the pattern.
+///
+/// Values are raw bytes of the path, still percent-encoded and borrowed from it: nothing is copied,
+/// and who needs the decoded form decodes it. No value is empty, and no value holds a `.` or `..`
+/// segment, in any spelling, with `%2F`, `\` and `%5C` taken for separators as well. A decoded value
+/// may still hold a `/` or a zero byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Params<'p> {
+    path: &'p [u8],
+    pattern: &'static str,
+    captures: Captures,
+}
+
+impl<'p> Params<'p> {
+    pub(crate) fn new(path: &'p [u8], pattern: &'static str, captures: Captures) -> Self {
+        Params {
+            path,
+            pattern,
+            captures,
+        }
+    }
+
+    /// The value of the param with this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'p [u8]> {
+        self.iter().find(|param| param.0 == name).map(|p| p.1)
+    }
+
+    /// The value of the n-th param of the pattern, from 0.
+    #[must_use]
+    pub fn nth(&self, n: usize) -> Option<&'p [u8]> {
+        if n >= self.len() {
+            return None;
+        }
+        let span = self.captures.spans.get(n)?;
+        self.path
+            .get(usize::from(span.start)..usize::from(span.end))
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'p [u8])> + use<'_, 'p> {
+        let mut from = 0;
+        let mut n = 0;
+        core::iter::from_fn(move || {
+            let (start, end) = next_name(self.pattern.as_bytes(), from)?;
+            let param = (self.pattern.get(start..end)?, self.nth(n)?);
+            from = end;
+            n += 1;
+            Some(param)
+        })
+    }
+
+    /// How many there are; at most [`PARAMS_MAX`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::from(self.captures.used)
+    }
+
+    /// Whether the pattern has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.captures.used == 0
+    }
+
+    /// The pattern that matched: one name for all its paths, as counters and logs want it.
+    #[must_use]
+    pub fn pattern(&self) -> &'static str {
+        self.pattern
+    }
+}
