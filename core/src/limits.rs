@@ -53,13 +53,14 @@ pub struct Limits {
     /// Milliseconds from the first byte of a request to its last, for requests that are lent as a
     /// whole. Streamed bodies know only the pace. Default 10,000.
     pub request_ms: u32,
-    /// Milliseconds in which a pace is judged, for bodies and for answers. Default 5,000.
+    /// Milliseconds in which a body must bring `pace_ms * body_rate_min / 1000` bytes; then the
+    /// next window begins. Default 5,000.
     pub pace_ms: u32,
-    /// Bytes per second that a body must bring, on the average of each `pace_ms`. Default 500, a
-    /// slow modem.
+    /// Bytes per second that a body must bring. Default 500, a slow modem.
     pub body_rate_min: u32,
-    /// Bytes per second that a peer must accept of its answers. Default 500.
-    pub send_rate_min: u32,
+    /// Milliseconds in which a peer must take what is in the send buffer. Default 10,000, which
+    /// is 800 bytes per second for 8 KiB.
+    pub send_ms: u32,
     /// Milliseconds that an idle connection is kept. Default 30,000.
     pub idle_ms: u32,
     /// Milliseconds that a deferred exchange may take. Default 30,000.
@@ -83,7 +84,7 @@ impl Limits {
         request_ms: 10_000,
         pace_ms: 5_000,
         body_rate_min: 500,
-        send_rate_min: 500,
+        send_ms: 10_000,
         idle_ms: 30_000,
         handler_ms: 30_000,
         linger_ms: 2_000,

@@ -55,6 +55,9 @@ impl Deadline {
         let wait = connection.waiting_for();
         let request = connection.requests();
         if self.wait == Some(wait) && self.request == request {
+            if wait == Wait::Body {
+                self.pace(connection, rx, limits, now_ms);
+            }
             return self.due_ms;
         }
         let began = self.wait != Some(Wait::Head) && wait == Wait::Head;
@@ -70,7 +73,7 @@ impl Deadline {
             Wait::Head => limits.head_ms,
             Wait::Body => limits.pace_ms,
             Wait::Handler => limits.handler_ms,
-            Wait::Send => limits.pace_ms,
+            Wait::Send => limits.send_ms,
             Wait::Idle => limits.idle_ms,
             Wait::Linger => limits.linger_ms,
         };
@@ -84,31 +87,26 @@ impl Deadline {
         self.due_ms
     }
 
-    /// Has it passed? A body that keeps its pace gets another window.
-    pub fn check(
-        &mut self,
-        connection: &Connection,
-        rx: Option<&RecvBuffer>,
-        limits: &Limits,
-        now_ms: u32,
-    ) -> Check {
+    /// Has it passed?
+    pub fn check(&self, now_ms: u32) -> Check {
         if is_before(now_ms, self.due_ms) {
-            return Check::Later(self.due_ms);
+            Check::Later(self.due_ms)
+        } else {
+            Check::Passed
         }
-        if let (Some(Wait::Body), Some(rx)) = (self.wait, rx) {
-            let came = u64::from(rx.total().wrapping_sub(self.mark)).saturating_mul(1000);
-            let least = u64::from(limits.body_rate_min).saturating_mul(u64::from(limits.pace_ms));
-            let in_time = connection.is_streaming() || is_before(now_ms, self.request_ms);
-            if came >= least && in_time {
-                self.mark = rx.total();
-                self.due_ms = now_ms.wrapping_add(limits.pace_ms);
-                if !connection.is_streaming() {
-                    self.due_ms = earlier(self.due_ms, self.request_ms);
-                }
-                return Check::Later(self.due_ms);
+    }
+
+    /// A body that has brought what a window asks for gets another one, from now on.
+    fn pace(&mut self, connection: &Connection, rx: &RecvBuffer, limits: &Limits, now_ms: u32) {
+        let came = u64::from(rx.total().wrapping_sub(self.mark)).saturating_mul(1000);
+        let least = u64::from(limits.body_rate_min).saturating_mul(u64::from(limits.pace_ms));
+        if came >= least {
+            self.mark = rx.total();
+            self.due_ms = now_ms.wrapping_add(limits.pace_ms);
+            if !connection.is_streaming() {
+                self.due_ms = earlier(self.due_ms, self.request_ms);
             }
         }
-        Check::Passed
     }
 }
 

@@ -173,7 +173,6 @@ impl Connection {
         self.flags.stuck = false;
         self.dropped = 0;
         self.left = 0;
-        self.allowance = site.limits.body_bytes_max;
         match state.framing() {
             Framing::None => {
                 self.body = BodyKind::Over;
@@ -187,10 +186,11 @@ impl Connection {
             }
             Framing::Chunked => {
                 self.body = BodyKind::Chunked;
+                self.left = site.limits.body_bytes_max;
                 self.decoder = ChunkDecoder::new();
             }
         }
-        if self.left > self.allowance {
+        if self.left > site.limits.body_bytes_max {
             self.refuse(Fault::BodyTooLarge);
             return;
         }
@@ -228,7 +228,8 @@ impl Connection {
         // The bytes of a gathered body are no secret to keep: nothing is told if they are cut.
         self.flags.told = false;
         let want = (self.hold as usize).min(self.in_hand_max(rx));
-        if self.left > want.saturating_sub(rx.body().len()) as u64 {
+        let missing = want.saturating_sub(rx.body().len()) as u64;
+        if self.body == BodyKind::Length && self.left > missing {
             self.refuse(Fault::BodyTooLarge);
             return None;
         }
@@ -398,7 +399,7 @@ impl Connection {
                         ChunkStep::More => return Ok(Pump::More),
                         ChunkStep::Last => self.body = BodyKind::Trailers,
                         ChunkStep::Data(size) => {
-                            if size > self.allowance {
+                            if size > self.left {
                                 return Err(Fault::BodyTooLarge);
                             }
                             if wanted == 0 {
@@ -410,7 +411,7 @@ impl Connection {
                             }
                             rx.decode(n);
                             self.decoder.took(n as u64);
-                            self.allowance = self.allowance.saturating_sub(n as u64);
+                            self.left = self.left.saturating_sub(n as u64);
                         }
                     }
                 }

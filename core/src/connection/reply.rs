@@ -296,7 +296,8 @@ impl<'s> ReplyHead<'s> {
         let connection = &mut *self.reply.connection;
         if connection.body != BodyKind::Over {
             // Who waits for `100 Continue` may send the body or not: nobody knows what comes next.
-            let worth = connection.left <= u64::from(self.reply.site.limits.drain_bytes_max);
+            let most = u64::from(self.reply.site.limits.drain_bytes_max);
+            let worth = connection.body != BodyKind::Length || connection.left <= most;
             connection.flags.persistent &= worth && !connection.flags.expects;
         }
     }
