@@ -18,8 +18,12 @@ use super::job::{Job, Outcome, SetupError};
 
 /// Bytes of one read: 400 answers of the usual size, and it stays in the second-level cache.
 const READ_BYTES: usize = 64 * 1024;
-/// Connections being opened at once: below the listen backlog of 128 that many servers ask for.
-const OPENING_MAX: usize = 100;
+/// Connections being opened at once, and between two pauses: half the listen backlog of 128 that many servers ask for.
+/// The system completes a connection before the server accepts it, so waiting for completion alone overran backlogs;
+/// what is overrun tries again only a second later.
+const OPENING_MAX: usize = 64;
+/// The pause in which a server accepts what it was given.
+const OPENING_PAUSE: Duration = Duration::from_millis(1);
 /// Broken connections per thread before the run is given up: enough to show a pattern.
 const BROKEN_MAX: u64 = 100;
 /// Different faults that are told in words, per thread.
@@ -141,6 +145,9 @@ impl<'a> Worker<'a> {
             }
             self.turn(&mut ready, SCAN)?;
             self.scan()?;
+            if opened < self.seats.len() {
+                std::thread::sleep(OPENING_PAUSE);
+            }
         }
         Ok(())
     }
