@@ -1,2 +1,4 @@
 //! Barewire, the server.
 #![forbid(unsafe_code)]
+
+pub mod load;
