@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, sockopt};
 
 use crate::socket::{Listener, address_of};
+use crate::trouble::{accept_trouble, trouble};
 
 /// Events taken from the system with one call, at most. The rest comes with the next call, so the
 /// number bounds the memory (3 KiB) and how long the first of them waits to be served.
@@ -100,7 +101,8 @@ impl Kernel for Epoll {
         for (event, seen) in events.iter_mut().zip(&self.events[..n]) {
             *event = translate(seen.data.u64(), seen.flags);
             if event.token == WAKER {
-                // Before it is told: a wake-up that comes after this read makes a new edge.
+                // Before it is told, so that no wake-up is lost: one that comes after this read
+                // makes a new edge. (Undrained it would too, until the counter is full.)
                 let _ = rustix::io::read(&self.wake, &mut [0; 8]);
             }
         }
@@ -187,49 +189,6 @@ fn translate(token: u64, flags: epoll::EventFlags) -> Event {
         writable: broken || flags.contains(F::OUT),
         ended: flags.contains(F::RDHUP),
         broken,
-    }
-}
-
-/// What went wrong with a connection.
-fn trouble(errno: Errno) -> Trouble {
-    match errno {
-        Errno::AGAIN => Trouble::WouldBlock,
-        Errno::INTR => Trouble::Interrupted,
-        Errno::CONNRESET
-        | Errno::PIPE
-        | Errno::TIMEDOUT
-        | Errno::CONNABORTED
-        | Errno::CONNREFUSED
-        | Errno::NOTCONN
-        | Errno::SHUTDOWN
-        | Errno::HOSTUNREACH
-        | Errno::HOSTDOWN
-        | Errno::NETUNREACH
-        | Errno::NETDOWN
-        | Errno::NETRESET => Trouble::Lost,
-        // The last one: fs.epoll.max_user_watches.
-        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::NOSPC => {
-            Trouble::Exhausted
-        }
-        other => Trouble::Other(other.raw_os_error()),
-    }
-}
-
-/// What went wrong with accepting. Linux reports a trouble that the *new* connection has already,
-/// or a firewall's veto, as one of the call; the queue behind it is in order.
-fn accept_trouble(errno: Errno) -> Trouble {
-    match errno {
-        Errno::PROTO
-        | Errno::PERM
-        | Errno::NOPROTOOPT
-        | Errno::OPNOTSUPP
-        | Errno::NONET
-        | Errno::PROTONOSUPPORT
-        | Errno::SOCKTNOSUPPORT => Trouble::Aborted,
-        other => match trouble(other) {
-            Trouble::Lost => Trouble::Aborted,
-            same => same,
-        },
     }
 }
 

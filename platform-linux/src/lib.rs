@@ -29,6 +29,7 @@ pub mod limits;
 pub mod memory;
 pub mod signal;
 pub mod socket;
+mod trouble;
 
 pub use epoll::{Epoll, Waker};
 pub use memory::{Region, SlotCutter};

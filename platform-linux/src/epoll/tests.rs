@@ -442,44 +442,6 @@ fn an_interruption_counts_as_no_event() {
 }
 
 #[test]
-fn every_error_has_its_meaning() {
-    for (errno, expected, accepting) in [
-        (Errno::AGAIN, Trouble::WouldBlock, Trouble::WouldBlock),
-        (Errno::INTR, Trouble::Interrupted, Trouble::Interrupted),
-        (Errno::CONNRESET, Trouble::Lost, Trouble::Aborted),
-        (Errno::PIPE, Trouble::Lost, Trouble::Aborted),
-        (Errno::TIMEDOUT, Trouble::Lost, Trouble::Aborted),
-        (Errno::CONNABORTED, Trouble::Lost, Trouble::Aborted),
-        (Errno::NETDOWN, Trouble::Lost, Trouble::Aborted),
-        (Errno::HOSTUNREACH, Trouble::Lost, Trouble::Aborted),
-        (Errno::PROTO, Trouble::Other(libc::EPROTO), Trouble::Aborted),
-        (Errno::PERM, Trouble::Other(libc::EPERM), Trouble::Aborted),
-        (
-            Errno::OPNOTSUPP,
-            Trouble::Other(libc::EOPNOTSUPP),
-            Trouble::Aborted,
-        ),
-        (Errno::MFILE, Trouble::Exhausted, Trouble::Exhausted),
-        (Errno::NFILE, Trouble::Exhausted, Trouble::Exhausted),
-        (Errno::NOBUFS, Trouble::Exhausted, Trouble::Exhausted),
-        (Errno::NOMEM, Trouble::Exhausted, Trouble::Exhausted),
-        (
-            Errno::BADF,
-            Trouble::Other(libc::EBADF),
-            Trouble::Other(libc::EBADF),
-        ),
-        (
-            Errno::INVAL,
-            Trouble::Other(libc::EINVAL),
-            Trouble::Other(libc::EINVAL),
-        ),
-    ] {
-        assert_eq!(trouble(errno), expected, "{errno:?}");
-        assert_eq!(accept_trouble(errno), accepting, "{errno:?}");
-    }
-}
-
-#[test]
 fn a_second_owner_of_the_listener_does_not_keep_it_registered() {
     let (mut epoll, _waker, addr) = kernel();
     let raw = epoll.listener.as_ref().unwrap().as_fd().as_raw_fd();
