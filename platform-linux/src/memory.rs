@@ -32,6 +32,13 @@ pub const SEND_CONTROL_BYTES: usize = size_of::<SendBuffer<[u8; 0]>>();
 const _: () = assert!(PART_ALIGN_BYTES.is_multiple_of(align_of::<RecvBuffer<[u8; 0]>>()));
 const _: () = assert!(PART_ALIGN_BYTES.is_multiple_of(align_of::<SendBuffer<[u8; 0]>>()));
 
+// Zeroes are a value of both types: the compiler refuses a constant that is none, so that core
+// cannot break this by a field (a reference, a `NonZero`, an enum without a variant of tag 0).
+// SAFETY: this is the proof itself; were it not so, it would not compile.
+const _: RecvBuffer<[u8; 0]> = unsafe { std::mem::zeroed() };
+// SAFETY: as above.
+const _: SendBuffer<[u8; 0]> = unsafe { std::mem::zeroed() };
+
 /// Zeroed, page-aligned memory from the system, unmapped on drop unless it is made into
 /// something.
 #[derive(Debug)]
@@ -211,7 +218,8 @@ fn part_len(part_bytes: usize, control_bytes: usize) -> Option<usize> {
     (proper && len > 0 && len <= usize::from(u16::MAX)).then_some(len)
 }
 
-/// Hands out the slots of a region, each once, from the first on. Those that were not asked for
+/// Hands out the slots of a region, each once, from the first on. They are zeroed, which is empty;
+/// core's `Slots` resets each before a connection uses it. Those that were not asked for
 /// when it is dropped are lost.
 #[derive(Debug)]
 pub struct SlotCutter {
@@ -239,8 +247,8 @@ impl Iterator for SlotCutter {
         // The length of the bytes makes the length of the whole buffer.
         let rx = ptr::slice_from_raw_parts_mut(rx, self.recv_len) as *mut RecvBuffer;
         let tx = ptr::slice_from_raw_parts_mut(tx, self.send_len) as *mut SendBuffer;
-        // SAFETY: the part is aligned (PART_ALIGN_BYTES), zeroed by the system, which core says is
-        // a valid, empty buffer; the buffer is no longer than the part (`part_len` took the
+        // SAFETY: the part is aligned (PART_ALIGN_BYTES) and zeroed by the system, which is a valid
+        // buffer (proven above); the buffer is no longer than the part (`part_len` took the
         // control words off, rounded up); the mapping is leaked, so it lives for ever; and `next`
         // has moved on, so nobody gets this part again.
         let rx = unsafe { &mut *rx };
@@ -367,6 +375,15 @@ mod tests {
             }
             assert!(free_from <= end);
         }
+    }
+
+    #[test]
+    fn zeroes_look_like_a_new_buffer() {
+        let region = Region::map(1024).unwrap();
+        let slot = region.into_slots(1024, 512).unwrap().next().unwrap();
+        let (rx, tx) = (RecvBuffer::<[u8; 64]>::new(), SendBuffer::<[u8; 64]>::new());
+        assert_eq!(format!("{:?}", slot.rx), format!("{rx:?}"));
+        assert_eq!(format!("{:?}", slot.tx), format!("{tx:?}"));
     }
 
     #[test]
