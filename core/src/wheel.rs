@@ -168,6 +168,13 @@ impl<'m> Wheel<'m> {
         entry.is_some_and(|entry| entry.prev != NONE)
     }
 
+    /// When the timer fires, in milliseconds, rounded up to a tick; `None` if it is not armed.
+    #[must_use]
+    pub fn due(&self, index: u32) -> Option<u64> {
+        let entry = self.entries.get(usize::try_from(index).ok()?)?;
+        (entry.prev != NONE).then(|| entry.due.saturating_mul(self.tick_ms))
+    }
+
     /// How many timers are armed.
     #[must_use]
     pub fn armed(&self) -> u32 {

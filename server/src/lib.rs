@@ -1,4 +1,20 @@
-//! Barewire, the server.
+//! Barewire, the server: worker threads over [`barewire_core`], and the application that answers
+//! the 1 Million Request Challenge.
+//!
+//! The binary is a thin shell around this library; [`Server`] starts any [`App`].
 #![forbid(unsafe_code)]
 
+mod app;
+pub mod challenge;
+mod config;
 pub mod load;
+mod peer;
+mod platform;
+mod server;
+mod worker;
+
+pub use app::{App, Context};
+pub use config::{Config, ConfigError};
+pub use peer::Peer;
+pub use server::{Handle, Server, StartError};
+pub use worker::{Memory, TICK_MS, Tally, Worker};

@@ -4,8 +4,9 @@
 //! size (`RecvBuffer<[u8; 4096]>`), everybody else sees the size erased (`RecvBuffer`, short for
 //! `RecvBuffer<[u8]>`), so a buffer moves as one pointer and an idle connection keeps none.
 //!
-//! All-zero memory is an empty buffer. A platform may therefore cut its mapped region into buffers
-//! without touching a page.
+//! All-zero memory is a valid buffer; after a `reset` it is an empty one. A platform may therefore
+//! cut its mapped region into buffers without touching a page, and
+//! [`Slots::take`](crate::driver::Slots::take) resets what it hands out.
 
 mod recv;
 mod send;

@@ -44,6 +44,14 @@ impl Deadline {
         }
     }
 
+    /// Notes that a new connection waits for its first byte, and says when that is due: for an
+    /// embedding that gives it no buffers before.
+    pub fn first_byte(&mut self, limits: &Limits, now_ms: u32) -> u32 {
+        self.due_ms = now_ms.wrapping_add(limits.first_byte_ms);
+        self.wait = Some(Wait::FirstByte);
+        self.due_ms
+    }
+
     /// Notes what `connection` waits for now, and says when it is due.
     pub fn watch(
         &mut self,

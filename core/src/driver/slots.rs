@@ -18,24 +18,26 @@ impl<'m> Slots<'m> {
         Slots { places, free: 0 }
     }
 
-    /// Takes the slot that was given back last. `None`: all are in use.
+    /// Takes the slot that was given back last, emptied: nothing of one connection is ever seen by
+    /// the next. `None`: all are in use.
     pub fn take(&mut self) -> Option<Slot> {
         let last = self.free.checked_sub(1)?;
-        let slot = self.places.get_mut(last)?.take();
+        let slot = self.places.get_mut(last)?.take()?;
         self.free = last;
-        slot
+        // Here and not when it comes home: pages of slots that were never needed stay untouched.
+        slot.rx.reset();
+        slot.tx.reset();
+        Some(slot)
     }
 
-    /// Gives a slot back, emptied: nothing of one connection is ever seen by the next.
+    /// Gives a slot back.
     ///
     /// A slot beyond the room of the list is dropped; that cannot happen to slots that came from
     /// the same list.
     pub fn give(&mut self, slot: Slot) {
-        slot.rx.reset();
-        slot.tx.reset();
         if let Some(place) = self.places.get_mut(self.free) {
             *place = Some(slot);
-            self.free += 1;
+            self.free = self.free.saturating_add(1);
         }
     }
 

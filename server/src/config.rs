@@ -1,0 +1,139 @@
+//! What a deployment may choose.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use barewire_core::limits::Limits;
+
+/// The configuration of a server. [`Config::default`] is that of `barewire` without arguments.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one. Default 127.0.0.1:8080.
+    pub bind: SocketAddr,
+    /// Threads, each with a loop and a listener of its own. 0: as many as the machine gives this
+    /// process, processors and quotas counted. Default 0.
+    pub workers: usize,
+    /// Connections that are served at a time, shared out evenly to the workers. Further ones are
+    /// told 503. Default 10,000.
+    pub connections: usize,
+    /// Buffers for connections that are active at a time. 0: as many as connections. Default 0.
+    pub slots: usize,
+    /// Bytes of a slot, a multiple of 64. Default 16,384: four pages.
+    pub slot_bytes: usize,
+    /// Bytes of the slot that receive, a multiple of 64; the rest sends. Default 8,192.
+    pub recv_bytes: usize,
+    /// Touch every page of the slots at the start. Default false.
+    pub prefault: bool,
+    /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
+    pub shutdown_ms: u64,
+    /// The bounds of the protocol.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            workers: 0,
+            connections: 10_000,
+            slots: 0,
+            slot_bytes: 16_384,
+            recv_bytes: 8_192,
+            prefault: false,
+            shutdown_ms: 30_000,
+            limits: Limits::DEFAULT,
+        }
+    }
+}
+
+/// Places beyond the connections, for each worker: those that are told 503. Enough for one turn's
+/// accepts, so that a full server still says why.
+pub(crate) const RESERVE: usize = 64;
+
+/// Descriptors of each worker besides its connections (listener, epoll, waker), and of the process
+/// (standard streams, a margin for what it was started with).
+const DESCRIPTORS_PER_WORKER: usize = 3;
+const DESCRIPTORS_BESIDES: usize = 32;
+
+impl Config {
+    /// Slots in total.
+    pub fn slot_count(&self) -> usize {
+        if self.slots == 0 { self.connections } else { self.slots }
+    }
+
+    /// Bytes of all slots.
+    pub fn reserved_bytes(&self) -> usize {
+        self.slot_count().saturating_mul(self.slot_bytes)
+    }
+
+    /// Connections of one of `workers` workers.
+    pub(crate) fn share(&self, workers: usize) -> usize {
+        self.connections.div_ceil(workers)
+    }
+
+    /// Descriptors that `workers` workers need.
+    pub fn descriptors(&self, workers: usize) -> usize {
+        (self.share(workers) + RESERVE + DESCRIPTORS_PER_WORKER) * workers + DESCRIPTORS_BESIDES
+    }
+
+    /// Checks what can be checked without starting.
+    ///
+    /// # Errors
+    /// The first value that cannot be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let parts = [self.recv_bytes, self.slot_bytes.saturating_sub(self.recv_bytes)];
+        let wrong = |what| Err(ConfigError(what));
+        if self.connections == 0 {
+            return wrong("connections must be at least 1");
+        }
+        if self.workers > 1024 {
+            return wrong("workers must be at most 1024");
+        }
+        if parts.iter().any(|part| !part.is_multiple_of(64) || !(1024..=65_472).contains(part)) {
+            return wrong("both parts of a slot must be multiples of 64 bytes, 1024 to 65472 each");
+        }
+        if self.limits.reply_bytes_max as usize > parts[1] - 64 {
+            return wrong("reply_bytes_max must fit into the send part of a slot");
+        }
+        Ok(())
+    }
+}
+
+/// A value of a [`Config`] that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub(crate) &'static str);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_reserves_what_the_documents_say() {
+        let config = Config::default();
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(config.reserved_bytes(), 163_840_000);
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused_with_a_reason() {
+        let refuse = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            assert!(config.check().is_err(), "{config:?}");
+        };
+        refuse(|c| c.connections = 0);
+        refuse(|c| c.slot_bytes = 8192);
+        refuse(|c| c.recv_bytes = 100);
+        refuse(|c| c.slot_bytes = 1 << 20);
+        refuse(|c| c.limits.reply_bytes_max = 8192);
+        refuse(|c| c.workers = 5000);
+    }
+}

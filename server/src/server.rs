@@ -1,0 +1,309 @@
+//! Threads around workers: start, stop, and what there is to tell.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use barewire_core::buffer::Slot;
+use barewire_core::driver::{Entry, Readiness, Slots};
+use barewire_core::wheel;
+
+use crate::app::App;
+use crate::config::{Config, ConfigError, RESERVE};
+use crate::peer::Peer;
+use crate::platform::{
+    BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, descriptors, raise_descriptors,
+};
+use crate::worker::{Memory, Tally, Worker};
+
+/// A server that runs.
+///
+/// ```no_run
+/// use barewire::{App, Config, Context, Server};
+/// use barewire_core::connection::{Done, Exchange};
+/// use barewire_core::wire::Status;
+///
+/// struct Hello;
+///
+/// impl App for Hello {
+///     fn request(&mut self, _: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
+///         match exchange.reply.status(Status::OK).text("hello") {
+///             Ok(done) => done,
+///             Err(full) => full.0.bare(Status::INTERNAL_SERVER_ERROR),
+///         }
+///     }
+/// }
+///
+/// let server = Server::start(&Config::default(), |_worker| Hello)?;
+/// println!("http://{}", server.local_addr());
+/// server.join();
+/// # Ok::<(), barewire::StartError>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    threads: Vec<JoinHandle<Tally>>,
+    handle: Handle,
+    shutdown: Duration,
+}
+
+/// Stops a server from another thread.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    order: Arc<AtomicU8>,
+    wakers: Arc<[Waker]>,
+}
+
+const RUN: u8 = 0;
+const DRAIN: u8 = 1;
+const ABORT: u8 = 2;
+
+impl Handle {
+    /// Stops accepting, closes idle connections, lets requests under way finish.
+    pub fn drain(&self) {
+        self.order.fetch_max(DRAIN, Ordering::Relaxed);
+        self.wakers.iter().for_each(Waker::wake);
+    }
+
+    /// Closes everything at once.
+    pub fn abort(&self) {
+        self.order.fetch_max(ABORT, Ordering::Relaxed);
+        self.wakers.iter().for_each(Waker::wake);
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A value of the configuration cannot be.
+    Config(ConfigError),
+    /// The address is in use.
+    Busy(SocketAddr),
+    /// The system does not allow so many open files.
+    Descriptors {
+        /// How many are needed.
+        needed: usize,
+        /// How many there may be.
+        allowed: u64,
+    },
+    /// The memory for so many slots could not be had.
+    Memory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// Anything else the system said.
+    Io(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Config(error) => error.fmt(f),
+            StartError::Busy(addr) => write!(f, "{addr} is in use by another program"),
+            StartError::Descriptors { needed, allowed } => write!(
+                f,
+                "{needed} open files are needed, {allowed} are allowed \
+                 (lower --connections, or raise `ulimit -n`)"
+            ),
+            StartError::Memory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
+            StartError::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        StartError::Io(error)
+    }
+}
+
+impl Server {
+    /// Starts `config.workers` threads, each with its own application from `app`, which is called
+    /// with the number of the worker. Everything is reserved before the first connection is
+    /// accepted.
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing runs then.
+    pub fn start<A, F>(config: &Config, app: F) -> Result<Server, StartError>
+    where
+        A: App,
+        F: Fn(usize) -> A + Clone + Send + 'static,
+    {
+        config.check().map_err(StartError::Config)?;
+        let workers = worker_count(config);
+        let needed = config.descriptors(workers);
+        let allowed = raise_descriptors(needed as u64)?;
+        if allowed < needed as u64 {
+            return Err(StartError::Descriptors { needed, allowed });
+        }
+        let listeners = bind_group(config.bind, BACKLOG, workers).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::AddrInUse => StartError::Busy(config.bind),
+                _ => StartError::Io(error),
+            }
+        })?;
+        let addr = listeners.first().map_or(Ok(config.bind), |first| first.local_addr())?;
+        let bytes = config.reserved_bytes();
+        let mut region = Region::map(bytes).map_err(|_| StartError::Memory { bytes })?;
+        if config.prefault {
+            region.prefault()?;
+        }
+        let mut slots = region.into_slots(config.slot_bytes, config.recv_bytes)?;
+        let slots_each = config.slot_count() / workers;
+        let kernels: Vec<(Native, Waker)> =
+            listeners.into_iter().map(Native::new).collect::<io::Result<_>>()?;
+        let handle = Handle {
+            order: Arc::new(AtomicU8::new(RUN)),
+            wakers: kernels.iter().map(|(_, waker)| waker.clone()).collect(),
+        };
+        let mut threads = Vec::with_capacity(workers);
+        for (number, (kernel, _)) in kernels.into_iter().enumerate() {
+            let share: Vec<Slot> = slots.by_ref().take(slots_each.max(1)).collect();
+            let (config, app, order) = (config.clone(), app.clone(), handle.order.clone());
+            let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+                work(kernel, share, &config, workers, app(number), &order)
+            });
+            match thread {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    handle.abort();
+                    return Err(error.into());
+                }
+            }
+        }
+        let shutdown = Duration::from_millis(config.shutdown_ms);
+        Ok(Server { addr, threads, handle, shutdown })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many threads work.
+    pub fn workers(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// How the operating system is asked.
+    pub fn backend(&self) -> &'static str {
+        BACKEND
+    }
+
+    /// Stops it from elsewhere.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Whether a worker has ended, which none does unless it is stopped.
+    pub fn has_ended(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Drains, waits as long as the configuration allows, then aborts what is left. Says what was
+    /// done, and whether everything finished in time.
+    pub fn shut_down(self) -> (Tally, bool) {
+        self.handle.drain();
+        let deadline = std::time::Instant::now() + self.shutdown;
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            if std::time::Instant::now() >= deadline {
+                self.handle.abort();
+                return (self.join(), false);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        (self.join(), true)
+    }
+
+    /// Waits for the end of all workers, and says what they did.
+    pub fn join(self) -> Tally {
+        let mut tally = Tally::default();
+        for thread in self.threads {
+            match thread.join() {
+                Ok(one) => tally.add(&one),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        tally
+    }
+}
+
+/// Workers that a configuration means on this machine.
+pub(crate) fn worker_count(config: &Config) -> usize {
+    if config.workers == 0 { available() } else { config.workers }
+}
+
+/// Connections that fit into the descriptors that this process may have, for a default that has to
+/// start everywhere.
+pub(crate) fn connections_possible(config: &Config) -> usize {
+    let workers = worker_count(config);
+    let (_, hard) = descriptors();
+    let mut fitting = config.clone();
+    while fitting.connections > 1 && fitting.descriptors(workers) as u64 > hard {
+        fitting.connections = fitting.connections * 3 / 4;
+    }
+    fitting.connections
+}
+
+/// The body of a worker's thread.
+fn work<A: App>(
+    kernel: Native,
+    share: Vec<Slot>,
+    config: &Config,
+    workers: usize,
+    app: A,
+    order: &AtomicU8,
+) -> Tally {
+    let open_max = config.share(workers);
+    let places = open_max + RESERVE;
+    let mut entries: Vec<Entry<_>> = std::iter::repeat_with(Entry::new).take(places).collect();
+    let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
+    let mut timers = vec![wheel::Entry::EMPTY; places];
+    let mut free: Vec<Option<Slot>> = share.iter().map(|_| None).collect();
+    let mut slots = Slots::new(&mut free);
+    // Last in, first out: the first slot of the region is used first.
+    share.into_iter().rev().for_each(|slot| slots.give(slot));
+    let memory = Memory {
+        peers: &mut peers,
+        timers: &mut timers,
+        slots,
+        deferred: std::collections::VecDeque::with_capacity(places),
+    };
+    let driver = Readiness::new(kernel, &mut entries);
+    let limits = config.limits.clone();
+    let mut worker = Worker::new(driver, app, limits, memory, open_max, unix_time);
+    let mut draining = false;
+    loop {
+        if let Err(error) = worker.turn(None) {
+            // Without events nothing can go on; the other workers do.
+            eprintln!("barewire: a worker ends: {error}");
+            worker.abort();
+            return worker.tally();
+        }
+        match order.load(Ordering::Relaxed) {
+            ABORT => {
+                worker.abort();
+                return worker.tally();
+            }
+            DRAIN if !draining => {
+                draining = true;
+                worker.drain();
+            }
+            _ => {}
+        }
+        if draining && worker.open() == 0 {
+            return worker.tally();
+        }
+    }
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,486 @@
+//! The loop of one thread, the same on every driver: completions come in, connections step,
+//! receives and sends go out.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use barewire_core::connection::{Bodies, Check, Fault, Site, Step};
+use barewire_core::driver::{Address, Completion, Driver, Instant, PeerId, Received, Slots};
+use barewire_core::limits::Limits;
+use barewire_core::wheel::Wheel;
+use barewire_core::wire::Date;
+
+use crate::app::{App, Context};
+use crate::peer::{Peer, State};
+
+/// Milliseconds of one tick of the timers: a deadline may be that late.
+pub const TICK_MS: u32 = 50;
+
+/// Nanoseconds after which deferred exchanges are asked again, if nothing else happens.
+const RETRY_NANOS: u64 = 100_000;
+
+/// What a worker has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections that were refused because there were too many.
+    pub refused: u64,
+    /// Requests lent to the application, in whole or by their head.
+    pub requests: u64,
+    /// Connections that ended with a fault of any kind.
+    pub faults: u64,
+    /// Calls to the application that panicked.
+    pub panics: u64,
+}
+
+impl Tally {
+    /// Adds another worker's.
+    pub fn add(&mut self, other: &Tally) {
+        self.connections += other.connections;
+        self.refused += other.refused;
+        self.requests += other.requests;
+        self.faults += other.faults;
+        self.panics += other.panics;
+    }
+}
+
+/// The memory that a worker works in: all of it is there before the first connection.
+pub struct Memory<'m> {
+    /// One place for each connection of the driver.
+    pub peers: &'m mut [Peer],
+    /// As many.
+    pub timers: &'m mut [barewire_core::wheel::Entry],
+    /// The free slots.
+    pub slots: Slots<'m>,
+    /// Room for as many indices as there are peers.
+    pub deferred: VecDeque<u32>,
+}
+
+/// One event loop: a driver, an application, and the connections between them.
+pub struct Worker<'m, D: Driver, A: App> {
+    driver: D,
+    app: A,
+    limits: Limits,
+    /// Seconds since 1970, for `Date`.
+    unix_time: fn() -> u64,
+    date: Date,
+    /// When the date is to be renewed.
+    date_due: Instant,
+    peers: &'m mut [Peer],
+    slots: Slots<'m>,
+    wheel: Wheel<'m>,
+    deferred: VecDeque<u32>,
+    /// Connections open now, and how many there may be.
+    open: usize,
+    open_max: usize,
+    draining: bool,
+    tally: Tally,
+}
+
+impl<'m, D: Driver, A: App> Worker<'m, D, A> {
+    /// A worker with no connections. Up to `open_max` are served; as far as there are places
+    /// beyond, further ones are told 503.
+    pub fn new(
+        driver: D,
+        app: A,
+        limits: Limits,
+        memory: Memory<'m>,
+        open_max: usize,
+        unix_time: fn() -> u64,
+    ) -> Self {
+        Worker {
+            date: Date::from_unix(unix_time()),
+            date_due: Instant(driver.now().0.saturating_add(1_000_000_000)),
+            driver,
+            app,
+            limits,
+            unix_time,
+            peers: memory.peers,
+            slots: memory.slots,
+            wheel: Wheel::new(memory.timers, TICK_MS),
+            deferred: memory.deferred,
+            open: 0,
+            open_max,
+            draining: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// One turn: waits for work, at most until `until` (`None`: for ever), and does it. Says
+    /// whether another thread has called in between.
+    ///
+    /// # Errors
+    /// What the driver's `wait` fails with.
+    pub fn turn(&mut self, until: Option<Instant>) -> Result<bool, D::Error> {
+        let until = self.wake_up_at(until);
+        if !self.driver.is_busy() {
+            self.app.sleep();
+        }
+        self.driver.wait(&mut self.slots, until)?;
+        let now = self.driver.now();
+        if now >= self.date_due {
+            self.date = Date::from_unix((self.unix_time)());
+            // Once a second, and half a second late at most.
+            self.date_due = Instant(now.0.saturating_add(500_000_000));
+        }
+        self.app.turn();
+        let mut notified = false;
+        while let Some(completion) = self.driver.next() {
+            notified |= matches!(completion, Completion::Notified);
+            self.complete(completion);
+        }
+        self.expire(now);
+        self.retry();
+        Ok(notified)
+    }
+
+    /// Stops accepting, closes idle connections, and lets requests under way finish with
+    /// `Connection: close`.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        self.driver.accepting(false);
+        for index in 0..self.peers.len() as u32 {
+            let peer = &self.peers[index as usize];
+            // Without a slot nothing is under way.
+            if peer.state != State::Vacant && self.is_idle(peer) {
+                self.close(index, false);
+            }
+        }
+    }
+
+    /// Closes every connection at once, whatever is under way.
+    pub fn abort(&mut self) {
+        self.driver.accepting(false);
+        self.draining = true;
+        for index in 0..self.peers.len() as u32 {
+            if self.peers[index as usize].state != State::Vacant {
+                self.close(index, true);
+            }
+        }
+    }
+
+    /// Connections that are open.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Slots that are free; all of them, when no connection is active.
+    pub fn free_slots(&self) -> usize {
+        self.slots.free()
+    }
+
+    /// What was done so far.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The driver, to look at.
+    pub fn driver(&self) -> &D {
+        &self.driver
+    }
+
+    /// The driver, to steer.
+    pub fn driver_mut(&mut self) -> &mut D {
+        &mut self.driver
+    }
+
+    fn is_idle(&self, peer: &Peer) -> bool {
+        peer.rx.is_none() && peer.tx.is_none() && !peer.connection.is_active()
+    }
+
+    fn wake_up_at(&self, until: Option<Instant>) -> Option<Instant> {
+        let timer = self.wheel.next_due().map(Instant::from_millis);
+        let retry = (!self.deferred.is_empty())
+            .then(|| Instant(self.driver.now().0.saturating_add(RETRY_NANOS)));
+        [until, timer, retry].into_iter().flatten().min()
+    }
+
+    fn complete(&mut self, completion: Completion) {
+        match completion {
+            Completion::Accepted { peer, from } => self.accept(peer, from),
+            Completion::Received { peer, rx, tx, what } => {
+                let entry = &mut self.peers[peer.index as usize];
+                entry.rx = Some(rx);
+                if let Some(tx) = tx {
+                    entry.tx = Some(tx);
+                }
+                match what {
+                    Received::Bytes(_) | Received::End => self.run(peer.index),
+                }
+            }
+            Completion::Sent { peer, tx } => {
+                self.peers[peer.index as usize].tx = Some(tx);
+                self.run(peer.index);
+            }
+            // It held no buffers, so nothing was under way: the end is in good order.
+            Completion::Ended { peer } => self.close(peer.index, false),
+            Completion::Lost { peer, rx, tx } => {
+                let entry = &mut self.peers[peer.index as usize];
+                if entry.is(peer) {
+                    entry.land(barewire_core::driver::InFlight { rx, tx });
+                    entry.connection.lose();
+                    self.run(peer.index);
+                }
+            }
+            Completion::Notified => {}
+        }
+    }
+
+    fn accept(&mut self, id: PeerId, from: Address) {
+        self.tally.connections += 1;
+        self.open += 1;
+        self.peers[id.index as usize].open(id, from);
+        if self.open <= self.open_max && !self.draining {
+            self.wait_for_first_byte(id);
+            return;
+        }
+        self.tally.refused += 1;
+        match self.slots.take() {
+            Some(slot) => {
+                let peer = &mut self.peers[id.index as usize];
+                peer.put(slot);
+                peer.connection.refuse_busy();
+                self.run(id.index);
+            }
+            None => self.close(id.index, true),
+        }
+    }
+
+    /// A new connection holds no slot; its first step would say `Read`.
+    fn wait_for_first_byte(&mut self, id: PeerId) {
+        let now_ms = self.driver.now().millis();
+        let peer = &mut self.peers[id.index as usize];
+        let due = peer.deadline.first_byte(&self.limits, now_ms as u32);
+        self.wheel.arm(id.index, at(now_ms, due));
+        self.driver.recv(id, None);
+    }
+
+    /// Steps a connection until it waits for something.
+    fn run(&mut self, index: u32) {
+        let Worker { driver, app, limits, peers, slots, wheel, deferred, tally, .. } = self;
+        let peer = &mut peers[index as usize];
+        let id = peer.id(index);
+        let now = driver.now();
+        let site = Site {
+            limits,
+            date: Some(&self.date),
+            draining: self.draining,
+            bodies: Bodies::Ask,
+        };
+        loop {
+            let Peer { connection, rx: Some(rx), tx: Some(tx), route, from, .. } = &mut *peer
+            else {
+                if peer.connection.fault().is_some() {
+                    // Half of the slot is in flight; the close brings it home.
+                    break;
+                }
+                return;
+            };
+            let local = || driver.local(id);
+            let mut context = Context { peer: id, from: *from, now, route, local: &local };
+            let step = connection.step(&site, rx, tx);
+            match step {
+                Step::Request(exchange) => {
+                    tally.requests += 1;
+                    *context.route = 0;
+                    guard(tally, || {
+                        let _ = app.request(&mut context, exchange);
+                    });
+                }
+                Step::Head(fork) => {
+                    tally.requests += 1;
+                    *context.route = 0;
+                    guard(tally, || {
+                        let _ = app.head(&mut context, fork);
+                    });
+                }
+                Step::Chunk(mut inflow) => guard(tally, || app.chunk(&mut context, &mut inflow)),
+                Step::End(ending) => guard(tally, || {
+                    let _ = app.end(&mut context, ending);
+                }),
+                Step::Room(writer) => guard(tally, || {
+                    let _ = app.room(&mut context, writer);
+                }),
+                Step::Cut => guard(tally, || app.gone(&mut context)),
+                Step::HalfClose => driver.shutdown(id),
+                Step::Close => break,
+                waiting @ (Step::Read(_) | Step::Write(_) | Step::Away) => {
+                    let what = match waiting {
+                        Step::Read(_) => Waiting::Read,
+                        Step::Write(_) => Waiting::Write,
+                        _ => Waiting::Away,
+                    };
+                    let now_ms = now.millis();
+                    let due = peer.deadline.watch(connection, rx, limits, now_ms as u32);
+                    hang(wheel, index, at(now_ms, due));
+                    match what {
+                        Waiting::Read if rx.is_empty() => {
+                            if let Some(slot) = peer.slot() {
+                                slots.give(slot);
+                            }
+                            driver.recv(id, None);
+                        }
+                        Waiting::Read => driver.recv(id, peer.rx.take()),
+                        Waiting::Write => {
+                            if let Some(tx) = peer.tx.take() {
+                                driver.send(id, tx);
+                            }
+                        }
+                        Waiting::Away if peer.state == State::Deferred => {}
+                        Waiting::Away => {
+                            peer.state = State::Deferred;
+                            deferred.push_back(index);
+                        }
+                    }
+                    return;
+                }
+            }
+        }
+        let abort = matches!(
+            peer.connection.fault(),
+            Some(Fault::Lost | Fault::SendTimeout | Fault::Misuse)
+        );
+        self.close(index, abort);
+    }
+
+    fn close(&mut self, index: u32, abort: bool) {
+        let peer = &mut self.peers[index as usize];
+        let id = peer.id(index);
+        self.tally.faults += u64::from(peer.connection.fault().is_some());
+        if peer.state == State::Deferred {
+            self.forget(index);
+        }
+        let peer = &mut self.peers[index as usize];
+        let in_flight = self.driver.close(id, abort);
+        peer.land(in_flight);
+        peer.state = State::Vacant;
+        self.wheel.disarm(index);
+        if let Some(slot) = peer.slot() {
+            self.slots.give(slot);
+        }
+        debug_assert!(peer.rx.is_none() && peer.tx.is_none(), "half a slot was lost");
+        self.open -= 1;
+    }
+
+    /// Timers hang where they were first hung; the peer knows whether it is time.
+    fn expire(&mut self, now: Instant) {
+        let now_ms = now.millis();
+        while let Some(index) = self.wheel.pop(now_ms) {
+            let peer = &mut self.peers[index as usize];
+            if peer.state == State::Vacant {
+                continue;
+            }
+            match peer.deadline.check(now_ms as u32) {
+                Check::Later(due) => {
+                    self.wheel.arm(index, at(now_ms, due));
+                }
+                Check::Passed => {
+                    let in_flight = self.driver.cancel(peer.id(index));
+                    peer.land(in_flight);
+                    if peer.state == State::Deferred {
+                        self.forget(index);
+                    }
+                    let peer = &mut self.peers[index as usize];
+                    peer.connection.expire();
+                    if peer.rx.is_none() && peer.tx.is_none() {
+                        // Nothing was begun, so there is nothing to say.
+                        self.close(index, false);
+                    } else {
+                        self.run(index);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A deferred exchange will not be resumed.
+    fn forget(&mut self, index: u32) {
+        let peer = &mut self.peers[index as usize];
+        peer.state = State::Open;
+        let (id, from) = (peer.id(index), peer.from);
+        let mut context = Context {
+            peer: id,
+            from,
+            now: self.driver.now(),
+            route: &mut peer.route,
+            local: &|| None,
+        };
+        self.app.gone(&mut context);
+        self.deferred.retain(|other| *other != index);
+    }
+
+    /// Asks again for the deferred exchanges, each once.
+    fn retry(&mut self) {
+        for _ in 0..self.deferred.len() {
+            let Some(index) = self.deferred.pop_front() else {
+                break;
+            };
+            let Worker { driver, app, limits, peers, tally, .. } = self;
+            let peer = &mut peers[index as usize];
+            if peer.state != State::Deferred {
+                continue;
+            }
+            peer.state = State::Open;
+            let id = peer.id(index);
+            let site = Site {
+                limits,
+                date: Some(&self.date),
+                draining: self.draining,
+                bodies: Bodies::Ask,
+            };
+            let now = driver.now();
+            let Peer { connection, rx: Some(rx), tx: Some(tx), route, from, .. } = peer else {
+                continue;
+            };
+            let local = || driver.local(id);
+            let mut context = Context { peer: id, from: *from, now, route, local: &local };
+            if let Some(exchange) = connection.resume(&site, rx, tx) {
+                guard(tally, || {
+                    let _ = app.resume(&mut context, exchange);
+                });
+            }
+            self.run(index);
+        }
+    }
+}
+
+impl<D: Driver, A: App> std::fmt::Debug for Worker<'_, D, A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("open", &self.open).field("tally", &self.tally).finish()
+    }
+}
+
+impl std::fmt::Debug for Memory<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").field("peers", &self.peers.len()).finish()
+    }
+}
+
+enum Waiting {
+    Read,
+    Write,
+    Away,
+}
+
+/// Calls the application; a panic costs its peer an answer, not the process. What was lent is
+/// dropped then, and the next step answers 500.
+fn guard(tally: &mut Tally, call: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(call)).is_err() {
+        tally.panics += 1;
+    }
+}
+
+/// Hangs the timer, unless it hangs early enough: it looks again when it fires.
+fn hang(wheel: &mut Wheel<'_>, index: u32, due_ms: u64) {
+    if wheel.due(index).is_none_or(|hung| due_ms < hung) {
+        wheel.arm(index, due_ms);
+    }
+}
+
+/// The point in time near `now_ms` whose low 32 bits are `due_ms`; later than now, as a timer that
+/// is hung for now would fire for ever in the same pass.
+fn at(now_ms: u64, due_ms: u32) -> u64 {
+    let ahead = due_ms.wrapping_sub(now_ms as u32) as i32;
+    now_ms.saturating_add(ahead.max(1) as u64)
+}
