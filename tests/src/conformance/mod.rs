@@ -15,6 +15,7 @@
 
 mod judge;
 mod lint;
+mod outcome_reader;
 mod report;
 mod response;
 mod socket;
