@@ -1,1 +1,3 @@
 //! What runs the whole of Barewire.
+
+pub mod conformance;
