@@ -1,1 +1,2 @@
 //! What runs the whole of Barewire.
+pub mod sim;

@@ -6,6 +6,7 @@
 //! kqueue) implements [`Kernel`], about ten system calls, and [`Readiness`] turns those into a
 //! `Driver`, once, in safe code; the simulated kernel of the tests takes the same way.
 
+mod attempt;
 mod entry;
 mod readiness;
 mod relay;

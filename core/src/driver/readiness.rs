@@ -2,12 +2,13 @@
 
 use core::fmt;
 
+use super::attempt::{read, write};
 use super::entry::{Entry, Peers, flag::*};
 use super::{
     Address, Completion, Driver, Event, InFlight, Instant, Kernel, LISTENER, PeerId, Received,
     Slots, Trouble, WAKER,
 };
-use crate::buffer::{RecvBuffer, SendBuffer, Slot};
+use crate::buffer::{RecvBuffer, SendBuffer};
 
 /// Events per poll. Enough that a loaded worker pays one poll for many peers; 4 KiB of the driver.
 const EVENT_BATCH: usize = 256;
@@ -19,10 +20,6 @@ const ACCEPT_BUDGET: u32 = 64;
 /// Milliseconds without an accept after the system ran out of descriptors or memory: short enough
 /// that nobody notices, long enough that trying costs nothing.
 const ACCEPT_BACKOFF_MS: u64 = 100;
-
-/// Tries of a call that signals interrupt, per turn. One is usual; more than a few means a storm
-/// of signals, and then the other peers come first.
-const INTERRUPTS_MAX: u32 = 8;
 
 /// A [`Driver`] over a [`Kernel`] that tells readiness.
 ///
@@ -380,124 +377,6 @@ fn report<S>(entry: &mut Entry<S>, peer: PeerId) -> Option<Completion> {
         return Some(Completion::Lost { peer, rx, tx });
     }
     None
-}
-
-/// Goes on with a send, as far as the kernel takes it.
-fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
-    let (Some(socket), Some(tx)) = (&entry.socket, &mut entry.tx) else {
-        return;
-    };
-    let mut tries = 0;
-    let result = loop {
-        let result = kernel.send(socket, tx.pending());
-        tries += 1;
-        if result != Err(Trouble::Interrupted) || tries >= INTERRUPTS_MAX {
-            break result;
-        }
-    };
-    match result {
-        Ok(n) if n > 0 => {
-            tx.sent(n.min(tx.pending().len()));
-            if tx.pending().is_empty() {
-                entry.set(SENT);
-            } else {
-                // Short: the room is used up, and an edge comes when there is more.
-                entry.clear(WRITABLE);
-            }
-        }
-        Err(Trouble::WouldBlock) => entry.clear(WRITABLE),
-        // The hint stays, so the next turn tries again.
-        Err(Trouble::Interrupted) => {}
-        // Out of kernel memory counts as well: no edge would tell when there is some again.
-        Ok(_) | Err(_) => entry.lose(),
-    }
-}
-
-/// What one read brought.
-enum Read {
-    Bytes(usize),
-    End,
-    Nothing,
-    Gone,
-}
-
-/// Reads once, into the buffer of the receive or into that of a new slot. `false`: there is none.
-fn read<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, slots: &mut Slots<'_>) -> bool {
-    if let Some(rx) = entry.rx.take() {
-        match read_into(kernel, entry, rx) {
-            Read::Bytes(n) => entry.finish(n),
-            Read::End => {
-                rx.end();
-                entry.finish(0);
-            }
-            Read::Nothing => {}
-            Read::Gone => entry.lose(),
-        }
-        entry.rx = Some(rx);
-        return true;
-    }
-    let Some(Slot { rx, tx }) = slots.take() else {
-        if entry.has(BROKEN) {
-            // What it may have sent before cannot be answered any more.
-            entry.lose();
-        }
-        return false;
-    };
-    match read_into(kernel, entry, rx) {
-        Read::Bytes(n) => {
-            entry.rx = Some(rx);
-            entry.tx = Some(tx);
-            entry.set(SLOT);
-            entry.finish(n);
-            return true;
-        }
-        Read::End => entry.finish(0),
-        Read::Nothing => {}
-        Read::Gone => entry.lose(),
-    }
-    slots.give(Slot { rx, tx });
-    true
-}
-
-fn read_into<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, rx: &mut RecvBuffer) -> Read {
-    let space = rx.space();
-    let room = space.len();
-    debug_assert!(room > 0, "a receive into a full buffer");
-    let Some(socket) = &entry.socket else {
-        return Read::Nothing;
-    };
-    if room == 0 {
-        // A read of nothing would look like the end of the stream.
-        return Read::Gone;
-    }
-    let mut tries = 0;
-    let result = loop {
-        let result = kernel.recv(socket, space);
-        tries += 1;
-        if result != Err(Trouble::Interrupted) || tries >= INTERRUPTS_MAX {
-            break result;
-        }
-    };
-    match result {
-        Ok(0) => Read::End,
-        Ok(n) => {
-            let n = n.min(room);
-            // Short: all is read, and an edge comes with more. But not after the edge that bytes
-            // and end of stream share.
-            if n < room && !entry.has(ENDED | BROKEN) {
-                entry.clear(READABLE);
-            }
-            rx.filled(n);
-            Read::Bytes(n)
-        }
-        Err(Trouble::WouldBlock) => {
-            entry.clear(READABLE);
-            Read::Nothing
-        }
-        // The hint stays, so the next turn tries again.
-        Err(Trouble::Interrupted) => Read::Nothing,
-        Err(_) => Read::Gone,
-    }
 }
 
 #[cfg(test)]
