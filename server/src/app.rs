@@ -102,6 +102,9 @@ impl Context<'_> {
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("peer", &self.peer).field("from", &self.peer_addr()).finish()
+        f.debug_struct("Context")
+            .field("peer", &self.peer)
+            .field("from", &self.peer_addr())
+            .finish()
     }
 }

@@ -58,7 +58,11 @@ const DESCRIPTORS_BESIDES: usize = 32;
 impl Config {
     /// Slots in total.
     pub fn slot_count(&self) -> usize {
-        if self.slots == 0 { self.connections } else { self.slots }
+        if self.slots == 0 {
+            self.connections
+        } else {
+            self.slots
+        }
     }
 
     /// Bytes of all slots.
@@ -81,7 +85,10 @@ impl Config {
     /// # Errors
     /// The first value that cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let parts = [self.recv_bytes, self.slot_bytes.saturating_sub(self.recv_bytes)];
+        let parts = [
+            self.recv_bytes,
+            self.slot_bytes.saturating_sub(self.recv_bytes),
+        ];
         let wrong = |what| Err(ConfigError(what));
         if self.connections == 0 {
             return wrong("connections must be at least 1");
@@ -89,7 +96,10 @@ impl Config {
         if self.workers > 1024 {
             return wrong("workers must be at most 1024");
         }
-        if parts.iter().any(|part| !part.is_multiple_of(64) || !(1024..=65_472).contains(part)) {
+        if parts
+            .iter()
+            .any(|part| !part.is_multiple_of(64) || !(1024..=65_472).contains(part))
+        {
             return wrong("both parts of a slot must be multiples of 64 bytes, 1024 to 65472 each");
         }
         if self.limits.reply_bytes_max as usize > parts[1] - 64 {

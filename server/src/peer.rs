@@ -39,13 +39,21 @@ impl Peer {
             generation: 0,
             route: 0,
             state: State::Vacant,
-            from: Address { ip: [0; 16], port: [0; 2] },
+            from: Address {
+                ip: [0; 16],
+                port: [0; 2],
+            },
         }
     }
 
     /// Makes the place that of a new connection.
     pub(crate) fn open(&mut self, id: PeerId, from: Address) {
-        *self = Peer { generation: id.generation, state: State::Open, from, ..Peer::vacant() };
+        *self = Peer {
+            generation: id.generation,
+            state: State::Open,
+            from,
+            ..Peer::vacant()
+        };
     }
 
     pub(crate) fn is(&self, id: PeerId) -> bool {
@@ -53,7 +61,10 @@ impl Peer {
     }
 
     pub(crate) fn id(&self, index: u32) -> PeerId {
-        PeerId { index, generation: self.generation }
+        PeerId {
+            index,
+            generation: self.generation,
+        }
     }
 
     /// The buffers, if it holds both.

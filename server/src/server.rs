@@ -143,13 +143,14 @@ impl Server {
         if allowed < needed as u64 {
             return Err(StartError::Descriptors { needed, allowed });
         }
-        let listeners = bind_group(config.bind, BACKLOG, workers).map_err(|error| {
-            match error.kind() {
+        let listeners =
+            bind_group(config.bind, BACKLOG, workers).map_err(|error| match error.kind() {
                 io::ErrorKind::AddrInUse => StartError::Busy(config.bind),
                 _ => StartError::Io(error),
-            }
-        })?;
-        let addr = listeners.first().map_or(Ok(config.bind), |first| first.local_addr())?;
+            })?;
+        let addr = listeners
+            .first()
+            .map_or(Ok(config.bind), |first| first.local_addr())?;
         let bytes = config.reserved_bytes();
         let mut region = Region::map(bytes).map_err(|_| StartError::Memory { bytes })?;
         if config.prefault {
@@ -157,8 +158,10 @@ impl Server {
         }
         let mut slots = region.into_slots(config.slot_bytes, config.recv_bytes)?;
         let slots_each = config.slot_count() / workers;
-        let kernels: Vec<(Native, Waker)> =
-            listeners.into_iter().map(Native::new).collect::<io::Result<_>>()?;
+        let kernels: Vec<(Native, Waker)> = listeners
+            .into_iter()
+            .map(Native::new)
+            .collect::<io::Result<_>>()?;
         let handle = Handle {
             order: Arc::new(AtomicU8::new(RUN)),
             wakers: kernels.iter().map(|(_, waker)| waker.clone()).collect(),
@@ -167,9 +170,9 @@ impl Server {
         for (number, (kernel, _)) in kernels.into_iter().enumerate() {
             let share: Vec<Slot> = slots.by_ref().take(slots_each.max(1)).collect();
             let (config, app, order) = (config.clone(), app.clone(), handle.order.clone());
-            let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-                work(kernel, share, &config, workers, app(number), &order)
-            });
+            let thread = thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn(move || work(kernel, share, &config, workers, app(number), &order));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
@@ -179,7 +182,12 @@ impl Server {
             }
         }
         let shutdown = Duration::from_millis(config.shutdown_ms);
-        Ok(Server { addr, threads, handle, shutdown })
+        Ok(Server {
+            addr,
+            threads,
+            handle,
+            shutdown,
+        })
     }
 
     /// Where it listens.
@@ -237,7 +245,11 @@ impl Server {
 
 /// Workers that a configuration means on this machine.
 pub(crate) fn worker_count(config: &Config) -> usize {
-    if config.workers == 0 { available() } else { config.workers }
+    if config.workers == 0 {
+        available()
+    } else {
+        config.workers
+    }
 }
 
 /// Connections that fit into the descriptors that this process may have, for a default that has to
@@ -305,5 +317,7 @@ fn work<A: App>(
 }
 
 fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

@@ -258,7 +258,17 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
 
     /// Steps a connection until it waits for something.
     fn run(&mut self, index: u32) {
-        let Worker { driver, app, limits, peers, slots, wheel, deferred, tally, .. } = self;
+        let Worker {
+            driver,
+            app,
+            limits,
+            peers,
+            slots,
+            wheel,
+            deferred,
+            tally,
+            ..
+        } = self;
         let peer = &mut peers[index as usize];
         let id = peer.id(index);
         let now = driver.now();
@@ -269,7 +279,15 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             bodies: Bodies::Ask,
         };
         loop {
-            let Peer { connection, rx: Some(rx), tx: Some(tx), route, from, .. } = &mut *peer
+            let Peer {
+                connection,
+                rx: Some(rx),
+                tx: Some(tx),
+                deadline,
+                route,
+                from,
+                ..
+            } = &mut *peer
             else {
                 if peer.connection.fault().is_some() {
                     // Half of the slot is in flight; the close brings it home.
@@ -278,7 +296,13 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 return;
             };
             let local = || driver.local(id);
-            let mut context = Context { peer: id, from: *from, now, route, local: &local };
+            let mut context = Context {
+                peer: id,
+                from: *from,
+                now,
+                route,
+                local: &local,
+            };
             let step = connection.step(&site, rx, tx);
             match step {
                 Step::Request(exchange) => {
@@ -312,7 +336,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         _ => Waiting::Away,
                     };
                     let now_ms = now.millis();
-                    let due = peer.deadline.watch(connection, rx, limits, now_ms as u32);
+                    let due = deadline.watch(connection, rx, limits, now_ms as u32);
                     hang(wheel, index, at(now_ms, due));
                     match what {
                         Waiting::Read if rx.is_empty() => {
@@ -359,7 +383,10 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         if let Some(slot) = peer.slot() {
             self.slots.give(slot);
         }
-        debug_assert!(peer.rx.is_none() && peer.tx.is_none(), "half a slot was lost");
+        debug_assert!(
+            peer.rx.is_none() && peer.tx.is_none(),
+            "half a slot was lost"
+        );
         self.open -= 1;
     }
 
@@ -416,7 +443,14 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             let Some(index) = self.deferred.pop_front() else {
                 break;
             };
-            let Worker { driver, app, limits, peers, tally, .. } = self;
+            let Worker {
+                driver,
+                app,
+                limits,
+                peers,
+                tally,
+                ..
+            } = self;
             let peer = &mut peers[index as usize];
             if peer.state != State::Deferred {
                 continue;
@@ -430,11 +464,25 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 bodies: Bodies::Ask,
             };
             let now = driver.now();
-            let Peer { connection, rx: Some(rx), tx: Some(tx), route, from, .. } = peer else {
+            let Peer {
+                connection,
+                rx: Some(rx),
+                tx: Some(tx),
+                route,
+                from,
+                ..
+            } = peer
+            else {
                 continue;
             };
             let local = || driver.local(id);
-            let mut context = Context { peer: id, from: *from, now, route, local: &local };
+            let mut context = Context {
+                peer: id,
+                from: *from,
+                now,
+                route,
+                local: &local,
+            };
             if let Some(exchange) = connection.resume(&site, rx, tx) {
                 guard(tally, || {
                     let _ = app.resume(&mut context, exchange);
@@ -447,13 +495,18 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
 
 impl<D: Driver, A: App> std::fmt::Debug for Worker<'_, D, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("open", &self.open).field("tally", &self.tally).finish()
+        f.debug_struct("Worker")
+            .field("open", &self.open)
+            .field("tally", &self.tally)
+            .finish()
     }
 }
 
 impl std::fmt::Debug for Memory<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").field("peers", &self.peers.len()).finish()
+        f.debug_struct("Memory")
+            .field("peers", &self.peers.len())
+            .finish()
     }
 }
 

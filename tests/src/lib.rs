@@ -1,3 +1,3 @@
-//! What runs the whole of Barewire.
+//! What runs the whole of Barewire: conformance vectors, the simulated kernel, proofs.
 
 pub mod conformance;

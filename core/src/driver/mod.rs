@@ -6,10 +6,15 @@
 //! kqueue) implements [`Kernel`], about ten system calls, and [`Readiness`] turns those into a
 //! `Driver`, once, in safe code; the simulated kernel of the tests takes the same way.
 
+mod attempt;
+mod entry;
 mod readiness;
+mod relay;
 mod slots;
 
-pub use readiness::{Entry, Readiness};
+pub use entry::Entry;
+pub use readiness::Readiness;
+pub use relay::relay;
 pub use slots::Slots;
 
 use crate::buffer::{RecvBuffer, SendBuffer};
@@ -130,8 +135,15 @@ pub enum Completion {
         /// The buffer.
         tx: &'static mut SendBuffer,
     },
-    /// The connection is broken (reset, time-out of the network): it can neither receive nor send.
-    /// Buffers that were in flight come home here. The worker still has to `close` it.
+    /// The end of the bytes, where the receive had no buffer: no slot was taken for it.
+    Ended {
+        /// Of whom.
+        peer: PeerId,
+    },
+    /// The connection is broken (reset, hang-up, time-out of the network): it can neither receive
+    /// nor send. Buffers that were in flight come home here. Comes also when nothing is in flight,
+    /// so that a deferred exchange learns of it; then it comes once, and again for each receive or
+    /// send that is started nevertheless. The worker still has to `close` it.
     Lost {
         /// Which.
         peer: PeerId,
@@ -162,27 +174,33 @@ pub trait Driver {
     /// Why the driver as a whole cannot go on (never one peer's trouble).
     type Error;
 
-    /// Starts a receive. `None`: the driver takes a slot when bytes arrive, so that an idle peer
-    /// holds none.
+    /// Starts a receive into the space of `rx`, which must not be empty. `None`: the driver takes a
+    /// slot when bytes arrive, so that an idle peer holds none; while no slot is free, the peer
+    /// waits in line. Such a receive does not begin while a send is in flight.
     fn recv(&mut self, peer: PeerId, rx: Option<&'static mut RecvBuffer>);
 
-    /// Starts to send all that is pending in `tx`.
+    /// Starts to send all that is pending in `tx`; nothing pending is sent at once.
     fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer);
 
     /// Says to the peer that nothing more will be sent (FIN).
     fn shutdown(&mut self, peer: PeerId);
 
-    /// Takes back what is in flight. Its completion does not come any more.
+    /// Takes back what is in flight. Its completion does not come any more, but what it did so far
+    /// is done: bytes may have been received (also into a new slot, both halves of which come back)
+    /// or sent.
     fn cancel(&mut self, peer: PeerId) -> InFlight;
 
-    /// Ends the connection and frees its name. `abort`: with a reset, pending data is dropped.
+    /// Ends the connection and frees its name. `abort`: with a reset, pending data is dropped. A
+    /// connection that is closed already is left alone.
     fn close(&mut self, peer: PeerId, abort: bool) -> InFlight;
 
-    /// Starts (`true`) or stops (`false`) accepting connections. Starts as `true`.
+    /// `false`: stops accepting connections for good; the system refuses them from now on. `true`
+    /// is the state at the start, and does nothing later.
     fn accepting(&mut self, yes: bool);
 
     /// Waits for the first completion, at most until `until` (`None`: for ever). May return early
-    /// without one.
+    /// without one. Takes slots for receives that have none; those that found none free are tried
+    /// again first, in their order.
     ///
     /// # Errors
     /// Only what makes every further call useless.
@@ -200,7 +218,8 @@ pub trait Driver {
     /// The address of this end of the connection (one system call: ask only when needed).
     fn local(&self, peer: PeerId) -> Option<Address>;
 
-    /// Whether a [`wait`](Self::wait) would return at once because work is left over.
+    /// Whether a [`wait`](Self::wait) would return at once because work is left over. (Receives that
+    /// wait for a slot do not count: only `wait` sees whether one is free.)
     fn is_busy(&self) -> bool;
 }
 

@@ -1,8 +1,383 @@
-//! (in progress)
-use super::Kernel;
-/// E
-#[derive(Debug)]
-pub struct Entry;
-/// R
-#[derive(Debug)]
-pub struct Readiness<K: Kernel>(pub K);
+//! Readiness turned into completions, once.
+
+use core::fmt;
+
+use super::attempt::{read, write};
+use super::entry::{Entry, Peers, flag::*};
+use super::{
+    Address, Completion, Driver, Event, InFlight, Instant, Kernel, LISTENER, PeerId, Received,
+    Slots, Trouble, WAKER,
+};
+use crate::buffer::{RecvBuffer, SendBuffer};
+
+/// Events per poll. Enough that a loaded worker pays one poll for many peers; 4 KiB of the driver.
+const EVENT_BATCH: usize = 256;
+
+/// Connections accepted per turn at most. A burst of thousands must not make those wait that are
+/// served already; 64 accepts take about as long as serving 64 requests.
+const ACCEPT_BUDGET: u32 = 64;
+
+/// Milliseconds without an accept after the system ran out of descriptors or memory: short enough
+/// that nobody notices, long enough that trying costs nothing.
+const ACCEPT_BACKOFF_MS: u64 = 100;
+
+/// A [`Driver`] over a [`Kernel`] that tells readiness.
+///
+/// Each connection is registered once, edge-triggered. What an edge told is kept as two hints,
+/// "readable" and "writable", until a call comes back short; a receive or a send without its hint
+/// is parked and costs no call.
+///
+/// ```text
+///             no hint                    edge
+///  recv ----------------------> parked ---------> to try --- call ---> to report ---> next()
+///       \_ hint: to try in the next wait            |  ^
+///                                 no slot is free   v  | one is
+///                                                starved
+///
+///  send --- call in place ---> all sent: to report
+///       \_ part, or no hint: parked until the edge, then goes on by itself
+/// ```
+///
+/// Fair: in a turn (one `wait` and the `next`s after it) each peer is read once, and at most 64
+/// connections are accepted, after everything else, in `next` itself.
+///
+/// A receive without a buffer (of an idle peer) takes a slot only once there is something to read,
+/// and gives it back if that is just the end. If no slot is free, the peer waits in line.
+pub struct Readiness<'m, K: Kernel> {
+    kernel: K,
+    peers: Peers<'m, K::Socket>,
+    now: Instant,
+    /// The listener has not said `WouldBlock` since its last edge.
+    acceptable: bool,
+    /// The worker wants connections.
+    accepting: bool,
+    /// Connections that may still be accepted in this turn.
+    accepts_left: u32,
+    /// No accept before; the system was out of descriptors or memory.
+    accept_after: Option<Instant>,
+    /// Somebody woke us and was not reported yet.
+    notified: bool,
+    events: [Event; EVENT_BATCH],
+}
+
+impl<'m, K: Kernel> Readiness<'m, K> {
+    /// A driver for at most `entries.len()` connections at once. More stay in the backlog of the
+    /// listening socket. What the entries held before is forgotten.
+    pub fn new(kernel: K, entries: &'m mut [Entry<K::Socket>]) -> Self {
+        Readiness {
+            now: kernel.now(),
+            kernel,
+            peers: Peers::new(entries),
+            // A connection may have come before the listener was registered.
+            acceptable: true,
+            accepting: true,
+            accepts_left: 0,
+            accept_after: None,
+            notified: false,
+            events: [Event {
+                token: 0,
+                readable: false,
+                writable: false,
+                ended: false,
+                broken: false,
+            }; EVENT_BATCH],
+        }
+    }
+
+    /// The kernel below.
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// The kernel below, for what is set up or looked at beside the driver.
+    pub fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// Whether an accept may bring a connection as soon as the back-off is over.
+    fn wants_accept(&self) -> bool {
+        self.acceptable && self.accepting && self.peers.has_room()
+    }
+
+    fn backs_off(&self) -> bool {
+        self.accept_after.is_some_and(|after| self.now < after)
+    }
+
+    fn note(&mut self, event: Event) {
+        match event.token {
+            LISTENER => self.acceptable = true,
+            WAKER => self.notified = true,
+            token => self.note_peer(PeerId::from_word(token), event),
+        }
+    }
+
+    fn note_peer(&mut self, peer: PeerId, event: Event) {
+        // An event of a connection that was closed since finds another generation.
+        let Some(entry) = self.peers.find(peer) else {
+            return;
+        };
+        if event.readable || event.ended || event.broken {
+            entry.set(READABLE);
+        }
+        if event.writable || event.broken {
+            entry.set(WRITABLE);
+        }
+        if event.ended {
+            entry.set(ENDED);
+        }
+        if event.broken {
+            entry.set(BROKEN);
+        }
+        self.peers.settle(peer.index);
+    }
+
+    /// Does what there is to do for one peer: a send that goes on, one read.
+    fn serve(&mut self, index: u32, slots: &mut Slots<'_>) {
+        let Some(entry) = self.peers.at(index) else {
+            return;
+        };
+        if entry.is_left_broken() {
+            entry.lose();
+        }
+        if entry.may_write() {
+            write(&mut self.kernel, entry);
+        }
+        let starved = entry.may_read() && !entry.has(TELL) && !read(&mut self.kernel, entry, slots);
+        if starved && entry.needs_slot() {
+            self.peers.starve(index);
+        } else {
+            self.peers.settle(index);
+        }
+    }
+
+    fn accept(&mut self) -> Option<Completion> {
+        while self.wants_accept() && !self.backs_off() && self.accepts_left > 0 {
+            self.accepts_left = self.accepts_left.saturating_sub(1);
+            match self.kernel.accept() {
+                Ok((socket, from)) => match self.admit(socket) {
+                    Some(peer) => return Some(Completion::Accepted { peer, from }),
+                    None => continue,
+                },
+                Err(Trouble::WouldBlock) => self.acceptable = false,
+                Err(Trouble::Interrupted | Trouble::Aborted) => {}
+                // The backlog still holds what was not accepted, and no edge will tell again. What
+                // is unknown must not spin either.
+                Err(Trouble::Exhausted | Trouble::Lost | Trouble::Other(_)) => self.back_off(),
+            }
+        }
+        None
+    }
+
+    fn admit(&mut self, socket: K::Socket) -> Option<PeerId> {
+        let peer = match self.peers.open(socket) {
+            Ok(peer) => peer,
+            // Cannot be: there was room.
+            Err(socket) => {
+                self.kernel.close(socket, true);
+                return None;
+            }
+        };
+        let registered = match self.peers.socket(peer) {
+            Some(socket) => self.kernel.register(socket, peer.to_word()),
+            None => Ok(()),
+        };
+        if registered.is_ok() {
+            return Some(peer);
+        }
+        if let Some((socket, _)) = self.peers.close(peer) {
+            self.kernel.close(socket, true);
+        }
+        self.back_off();
+        None
+    }
+
+    fn back_off(&mut self) {
+        let nanos = Instant::from_millis(ACCEPT_BACKOFF_MS).0;
+        self.accept_after = Some(Instant(self.now.0.saturating_add(nanos)));
+    }
+}
+
+impl<K: Kernel> Driver for Readiness<'_, K> {
+    type Error = K::Error;
+
+    fn recv(&mut self, peer: PeerId, rx: Option<&'static mut RecvBuffer>) {
+        let Some(entry) = self.peers.find(peer) else {
+            debug_assert!(rx.is_none(), "a receive for a closed connection");
+            return;
+        };
+        debug_assert!(!entry.has(WANTS), "a second receive in flight");
+        if entry.has(WANTS) {
+            return;
+        }
+        entry.rx = rx;
+        entry.set(WANTS);
+        if entry.has(LOST) {
+            entry.set(TELL);
+        }
+        self.peers.settle(peer.index);
+    }
+
+    fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        let Some(entry) = self.peers.find(peer) else {
+            debug_assert!(false, "a send to a closed connection");
+            return;
+        };
+        debug_assert!(entry.tx.is_none(), "a second send in flight");
+        if entry.tx.is_some() {
+            return;
+        }
+        let empty = tx.pending().is_empty();
+        entry.tx = Some(tx);
+        if entry.has(LOST) {
+            entry.set(TELL);
+        } else if empty {
+            entry.set(SENT);
+        } else if entry.may_write() {
+            write(&mut self.kernel, entry);
+        }
+        self.peers.settle(peer.index);
+    }
+
+    fn shutdown(&mut self, peer: PeerId) {
+        if let Some(socket) = self.peers.socket(peer) {
+            self.kernel.shutdown(socket);
+        }
+    }
+
+    fn cancel(&mut self, peer: PeerId) -> InFlight {
+        let Some(entry) = self.peers.find(peer) else {
+            return InFlight::default();
+        };
+        let in_flight = entry.take_in_flight();
+        self.peers.settle(peer.index);
+        in_flight
+    }
+
+    fn close(&mut self, peer: PeerId, abort: bool) -> InFlight {
+        let Some((socket, in_flight)) = self.peers.close(peer) else {
+            return InFlight::default();
+        };
+        self.kernel.close(socket, abort);
+        in_flight
+    }
+
+    fn accepting(&mut self, yes: bool) {
+        if self.accepting && !yes {
+            self.accepting = false;
+            self.kernel.stop_listening();
+        }
+    }
+
+    fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), Self::Error> {
+        let fed = slots.free() > 0 && !self.peers.starved.is_empty();
+        let until = if fed || self.is_busy() {
+            Some(self.now)
+        } else {
+            let after = self.accept_after.filter(|_| self.wants_accept());
+            match (until, after) {
+                (Some(until), Some(after)) => Some(until.min(after)),
+                (until, after) => until.or(after),
+            }
+        };
+        let count = self.kernel.poll(&mut self.events, until)?;
+        self.now = self.kernel.now();
+        self.accepts_left = ACCEPT_BUDGET;
+        if !self.backs_off() {
+            self.accept_after = None;
+        }
+        for at in 0..count.min(EVENT_BATCH) {
+            if let Some(&event) = self.events.get(at) {
+                self.note(event);
+            }
+        }
+        self.peers.sweep();
+        // Who waited for a slot comes before who would take one now.
+        while slots.free() > 0
+            && let Some(index) = self.peers.pop_starved()
+        {
+            self.serve(index, slots);
+        }
+        // Who is put on the list again meanwhile has to wait for the next turn.
+        let mut turn = self.peers.run.take();
+        while let Some(index) = self.peers.pop(&mut turn) {
+            self.serve(index, slots);
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Completion> {
+        if core::mem::take(&mut self.notified) {
+            return Some(Completion::Notified);
+        }
+        while let Some(index) = self.peers.pop_done() {
+            let peer = self.peers.name(index);
+            let completion = self.peers.at(index).and_then(|entry| report(entry, peer));
+            self.peers.settle(index);
+            if completion.is_some() {
+                return completion;
+            }
+        }
+        self.accept()
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn tick(&mut self) -> Instant {
+        self.now = self.kernel.now();
+        self.now
+    }
+
+    fn local(&self, peer: PeerId) -> Option<Address> {
+        self.kernel.local(self.peers.socket(peer)?)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.notified
+            || !self.peers.done.is_empty()
+            || !self.peers.run.is_empty()
+            || self.peers.sweep_due
+            || (self.wants_accept() && !self.backs_off())
+    }
+}
+
+impl<K: Kernel> fmt::Debug for Readiness<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("now", &self.now)
+            .field("acceptable", &self.acceptable)
+            .field("accepting", &self.accepting)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The next thing to report of this peer. What it received comes before that it is lost.
+fn report<S>(entry: &mut Entry<S>, peer: PeerId) -> Option<Completion> {
+    if entry.has(GOT) {
+        let slot = entry.has(SLOT);
+        entry.clear(GOT | SLOT | WANTS);
+        let tx = if slot { entry.tx.take() } else { None };
+        let what = match entry.got {
+            0 => Received::End,
+            n => Received::Bytes(n as usize),
+        };
+        return Some(match entry.rx.take() {
+            Some(rx) => Completion::Received { peer, rx, tx, what },
+            None => Completion::Ended { peer },
+        });
+    }
+    if entry.has(SENT) {
+        entry.clear(SENT);
+        return entry.tx.take().map(|tx| Completion::Sent { peer, tx });
+    }
+    if entry.has(TELL) {
+        entry.clear(TELL);
+        let InFlight { rx, tx } = entry.take_in_flight();
+        return Some(Completion::Lost { peer, rx, tx });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! One try at a send or a receive, and what its outcome says about the next edge.
+
+use super::entry::{Entry, flag::*};
+use super::{Kernel, Slots, Trouble};
+use crate::buffer::{RecvBuffer, Slot};
+
+/// Tries of a call that signals interrupt, per turn. One is usual; more than a few means a storm
+/// of signals, and then the other peers come first.
+pub(super) const INTERRUPTS_MAX: u32 = 8;
+
+/// Goes on with a send, as far as the kernel takes it.
+pub(super) fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
+    let (Some(socket), Some(tx)) = (&entry.socket, &mut entry.tx) else {
+        return;
+    };
+    let mut tries = 0;
+    let result = loop {
+        let result = kernel.send(socket, tx.pending());
+        tries += 1;
+        if result != Err(Trouble::Interrupted) || tries >= INTERRUPTS_MAX {
+            break result;
+        }
+    };
+    match result {
+        Ok(n) if n > 0 => {
+            tx.sent(n.min(tx.pending().len()));
+            if tx.pending().is_empty() {
+                entry.set(SENT);
+            } else {
+                // Short: the room is used up, and an edge comes when there is more.
+                entry.clear(WRITABLE);
+            }
+        }
+        Err(Trouble::WouldBlock) => entry.clear(WRITABLE),
+        // The hint stays, so the next turn tries again.
+        Err(Trouble::Interrupted) => {}
+        // Out of kernel memory counts as well: no edge would tell when there is some again.
+        Ok(_) | Err(_) => entry.lose(),
+    }
+}
+
+/// What one read brought.
+enum Read {
+    Bytes(usize),
+    End,
+    Nothing,
+    Gone,
+}
+
+/// Reads once, into the buffer of the receive or into that of a new slot. `false`: there is none.
+pub(super) fn read<K: Kernel>(
+    kernel: &mut K,
+    entry: &mut Entry<K::Socket>,
+    slots: &mut Slots<'_>,
+) -> bool {
+    if let Some(rx) = entry.rx.take() {
+        match read_into(kernel, entry, rx) {
+            Read::Bytes(n) => entry.finish(n),
+            Read::End => {
+                rx.end();
+                entry.finish(0);
+            }
+            Read::Nothing => {}
+            Read::Gone => entry.lose(),
+        }
+        entry.rx = Some(rx);
+        return true;
+    }
+    let Some(Slot { rx, tx }) = slots.take() else {
+        if entry.has(BROKEN) {
+            // What it may have sent before cannot be answered any more.
+            entry.lose();
+        }
+        return false;
+    };
+    match read_into(kernel, entry, rx) {
+        Read::Bytes(n) => {
+            entry.rx = Some(rx);
+            entry.tx = Some(tx);
+            entry.set(SLOT);
+            entry.finish(n);
+            return true;
+        }
+        Read::End => entry.finish(0),
+        Read::Nothing => {}
+        Read::Gone => entry.lose(),
+    }
+    slots.give(Slot { rx, tx });
+    true
+}
+
+fn read_into<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, rx: &mut RecvBuffer) -> Read {
+    let space = rx.space();
+    let room = space.len();
+    debug_assert!(room > 0, "a receive into a full buffer");
+    let Some(socket) = &entry.socket else {
+        return Read::Nothing;
+    };
+    if room == 0 {
+        // A read of nothing would look like the end of the stream.
+        return Read::Gone;
+    }
+    let mut tries = 0;
+    let result = loop {
+        let result = kernel.recv(socket, space);
+        tries += 1;
+        if result != Err(Trouble::Interrupted) || tries >= INTERRUPTS_MAX {
+            break result;
+        }
+    };
+    match result {
+        Ok(0) => Read::End,
+        Ok(n) => {
+            let n = n.min(room);
+            // Short: all is read, and an edge comes with more. But not after the edge that bytes
+            // and end of stream share.
+            if n < room && !entry.has(ENDED | BROKEN) {
+                entry.clear(READABLE);
+            }
+            rx.filled(n);
+            Read::Bytes(n)
+        }
+        Err(Trouble::WouldBlock) => {
+            entry.clear(READABLE);
+            Read::Nothing
+        }
+        // The hint stays, so the next turn tries again.
+        Err(Trouble::Interrupted) => Read::Nothing,
+        Err(_) => Read::Gone,
+    }
+}

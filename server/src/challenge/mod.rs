@@ -1,0 +1,365 @@
+//! The 1 Million Request Challenge: `POST /event`, `GET /stats`, and what its clients and
+//! measurements need besides.
+//!
+//! | route              | answer                                                             |
+//! |--------------------|--------------------------------------------------------------------|
+//! | `POST /event`      | `{"userId":"text","value":number}`: 200 and empty, or as configured |
+//! | `GET /stats`       | `{"totalRequests":..,"uniqueUsers":..,"sum":..,"avg":..}`           |
+//! | `POST /reset`      | sets the statistics to zero                                         |
+//! | `GET /health`      | `{"status":"healthy"}`                                              |
+//! | `GET /ping`        | `pong`                                                              |
+//! | `GET /plaintext`   | `Hello, World!`                                                     |
+//! | `GET /json`        | `{"message":"Hello, World!"}`                                       |
+//! | `POST /echo`       | the body, of any size up to the limit, while it comes               |
+//! | `GET /users/{id}`  | the id, percent-decoded                                             |
+
+mod echo;
+mod event;
+mod waiting;
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+
+use barewire_core::connection::{
+    Done, Ending, Exchange, FieldName, FieldValue, Fork, Full, Inflow, Outlet, Reply, ReplyHead,
+};
+use barewire_core::router::{ALLOW_BYTES_MAX, Lookup, Router, Verb, Verbs};
+use barewire_core::stats::{Capacity, Key, Outcome, Recorder, Shard, Snapshot, Stats, Ticket};
+use barewire_core::wire::{Form, Head, Method, Status, percent};
+
+use crate::app::{App, Context};
+use crate::platform::Region;
+use waiting::Waiting;
+
+/// What `POST /event` answers when it has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventReply {
+    /// 200 and an empty body: what the challenge's official clients expect.
+    #[default]
+    Ok,
+    /// 201 and `{"status":"ok"}`.
+    Created,
+}
+
+/// The choices of the application.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What `POST /event` answers.
+    pub event_reply: EventReply,
+    /// How many users the statistics hold.
+    pub capacity: Capacity,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            event_reply: EventReply::Ok,
+            capacity: Capacity::DEFAULT,
+        }
+    }
+}
+
+/// The statistics in memory of their own, shared by all workers.
+#[derive(Clone, Copy, Debug)]
+pub struct Board {
+    stats: &'static Stats<'static>,
+    options: Options,
+    /// Bytes reserved for users and their ids; touched as they come.
+    reserved_bytes: usize,
+}
+
+impl Board {
+    /// Reserves the memory for `workers` workers. It is never given back.
+    ///
+    /// # Errors
+    /// If so much memory cannot be reserved.
+    pub fn new(options: Options, workers: usize) -> io::Result<Board> {
+        let table_bytes = options.capacity.table_words() * size_of::<u64>();
+        let arena_bytes = options.capacity.arena_words(workers) * size_of::<u64>();
+        let table = Region::map(table_bytes)?.into_words();
+        let arena = Region::map(arena_bytes)?.into_words();
+        let shards: Vec<Shard> = std::iter::repeat_with(Shard::new).take(workers).collect();
+        // The standard library keys its own hash tables with the system's randomness.
+        let random = || RandomState::new().hash_one(0u8);
+        let key = Key::new(random(), random());
+        let stats = Stats::new(shards.leak(), table, arena, options.capacity, key)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let stats = Box::leak(Box::new(stats));
+        Ok(Board {
+            stats,
+            options,
+            reserved_bytes: table_bytes + arena_bytes,
+        })
+    }
+
+    /// The application of one worker. Each number must be used once.
+    ///
+    /// # Panics
+    /// If it is used again, or is not below the number of workers.
+    pub fn worker(&self, number: usize) -> Challenge {
+        let recorder = self
+            .stats
+            .recorder(number)
+            .expect("every worker has its own number");
+        Challenge {
+            stats: self.stats,
+            recorder,
+            options: self.options,
+            waiting: Waiting::new(),
+        }
+    }
+
+    /// Bytes reserved for users and their ids.
+    pub fn reserved_bytes(&self) -> usize {
+        self.reserved_bytes
+    }
+}
+
+/// Bytes of an answer at most, unless it waits for an empty buffer: the text of `/stats` with the
+/// largest numbers, and a head.
+pub const REPLY_BYTES_MAX: u32 = 512;
+
+/// The application of one worker.
+#[derive(Debug)]
+pub struct Challenge {
+    stats: &'static Stats<'static>,
+    recorder: Recorder<'static>,
+    options: Options,
+    waiting: Waiting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Event,
+    Stats,
+    Reset,
+    Health,
+    Ping,
+    Plaintext,
+    Json,
+    Echo,
+    User,
+}
+
+static ROUTES: Router<Route, 9> = Router::new()
+    .with(Verb::Post, "/event", Route::Event)
+    .with(Verb::Get, "/stats", Route::Stats)
+    .with(Verb::Post, "/reset", Route::Reset)
+    .with(Verb::Get, "/health", Route::Health)
+    .with(Verb::Get, "/ping", Route::Ping)
+    .with(Verb::Get, "/plaintext", Route::Plaintext)
+    .with(Verb::Get, "/json", Route::Json)
+    .with(Verb::Post, "/echo", Route::Echo)
+    .with(Verb::Get, "/users/{id}", Route::User);
+
+/// Where a request goes, or why it goes nowhere.
+enum Way<'p> {
+    To(Route, barewire_core::router::Params<'p>),
+    Refused(Status, Verbs),
+}
+
+fn way<'p>(head: &Head<'p>) -> Way<'p> {
+    let Some(verb) = verb_of(head.method()) else {
+        return Way::Refused(Status::NOT_IMPLEMENTED, Verbs::NONE);
+    };
+    if head.form() == Form::Asterisk || head.path() == b"*" {
+        return Way::Refused(Status::NO_CONTENT, ROUTES.all_verbs());
+    }
+    match ROUTES.find(verb, head.path()) {
+        Lookup::Found { handler, params } => Way::To(handler, params),
+        Lookup::Options { allow } => Way::Refused(Status::NO_CONTENT, allow),
+        Lookup::MethodNotAllowed { allow } => Way::Refused(Status::METHOD_NOT_ALLOWED, allow),
+        Lookup::NotFound => Way::Refused(Status::NOT_FOUND, Verbs::NONE),
+    }
+}
+
+/// `None` for methods that this server does not know (RFC 9110 section 15.6.2): CONNECT has no
+/// meaning here either.
+fn verb_of(method: Method) -> Option<Verb> {
+    Some(match method {
+        Method::Get => Verb::Get,
+        Method::Head => Verb::Head,
+        Method::Post => Verb::Post,
+        Method::Put => Verb::Put,
+        Method::Delete => Verb::Delete,
+        Method::Options => Verb::Options,
+        Method::Trace => Verb::Trace,
+        Method::Patch => Verb::Patch,
+        Method::Connect | Method::Other => return None,
+    })
+}
+
+/// Answers without content, with `Allow` where it belongs.
+fn refuse(head: ReplyHead<'_>, allow: Verbs) -> Done {
+    if allow.is_empty() {
+        return or_500(head.body(b""));
+    }
+    let mut room = [0; ALLOW_BYTES_MAX];
+    match FieldValue::new(allow.write(&mut room)) {
+        Some(value) => or_500(head.field(FieldName::ALLOW, value).body(b"")),
+        None => or_500(head.body(b"")),
+    }
+}
+
+fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
+    outcome.unwrap_or_else(|full| full.0.bare(Status::INTERNAL_SERVER_ERROR))
+}
+
+impl App for Challenge {
+    fn request(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
+        let Exchange {
+            head, body, reply, ..
+        } = exchange;
+        let (route, params) = match way(&head) {
+            Way::To(route, params) => (route, params),
+            Way::Refused(status, allow) => return refuse(reply.status(status), allow),
+        };
+        match route {
+            Route::Event => self.event(body, reply),
+            Route::Stats => self.statistics(context, self.ticket(false), reply),
+            Route::Reset => self.statistics(context, self.ticket(true), reply),
+            Route::Health => or_500(reply.status(Status::OK).json(br#"{"status":"healthy"}"#)),
+            Route::Ping => or_500(reply.status(Status::OK).text("pong")),
+            Route::Plaintext => or_500(reply.status(Status::OK).text("Hello, World!")),
+            Route::Json => or_500(
+                reply
+                    .status(Status::OK)
+                    .json(br#"{"message":"Hello, World!"}"#),
+            ),
+            // A body of length 0 comes without a fork.
+            Route::Echo => echo::whole(body, reply),
+            Route::User => user(params.get("id").unwrap_or_default(), reply, true),
+        }
+    }
+
+    fn resume(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
+        if let Some(ticket) = self.waiting.take(context.peer()) {
+            return self.statistics(context, Some(ticket), exchange.reply);
+        }
+        match way(&exchange.head) {
+            // The send buffer is empty now: what does not fit now never does.
+            Way::To(Route::User, params) => {
+                user(params.get("id").unwrap_or_default(), exchange.reply, false)
+            }
+            _ => exchange.reply.bare(Status::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn head(&mut self, _: &mut Context<'_>, fork: Fork<'_>) -> Done {
+        match way(&fork.head) {
+            Way::Refused(status, allow) => refuse(fork.refuse(status), allow),
+            Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
+            Way::To(..) => fork.gather(usize::MAX),
+        }
+    }
+
+    fn chunk(&mut self, _: &mut Context<'_>, inflow: &mut Inflow<'_>) {
+        echo::chunk(inflow);
+    }
+
+    fn end(&mut self, _: &mut Context<'_>, ending: Ending<'_>) -> Done {
+        match ending.outlet {
+            Outlet::Reply(reply) => echo::whole(b"", reply),
+            Outlet::Writer(writer) => writer.finish(),
+        }
+    }
+
+    fn gone(&mut self, context: &mut Context<'_>) {
+        self.waiting.take(context.peer());
+    }
+
+    fn turn(&mut self) {
+        self.recorder.turn();
+    }
+
+    fn sleep(&mut self) {
+        self.recorder.offline();
+    }
+}
+
+/// How often a snapshot is looked at before its request is put off. A worker that is awake passes
+/// its turn within microseconds; waiting so long is cheaper than another round of the loop.
+const SPINS: u32 = 64;
+
+impl Challenge {
+    fn event(&mut self, body: &[u8], reply: Reply<'_>) -> Done {
+        let outcome = event::parse(body, |id, amount| self.recorder.record(id, amount));
+        match (outcome, self.options.event_reply) {
+            (Ok(()), EventReply::Ok) => or_500(reply.status(Status::OK).body(b"")),
+            (Ok(()), EventReply::Created) => {
+                or_500(reply.status(Status::CREATED).json(br#"{"status":"ok"}"#))
+            }
+            (Err(refusal), _) => {
+                self.recorder.refuse();
+                reply.status(refusal.status()).reason(refusal.reason())
+            }
+        }
+    }
+
+    fn ticket(&self, reset: bool) -> Option<Ticket> {
+        if self.waiting.is_full() {
+            return None;
+        }
+        Some(if reset {
+            self.stats.reset()
+        } else {
+            self.stats.snapshot()
+        })
+    }
+
+    /// Answers a snapshot or a reset as soon as all workers have seen it.
+    fn statistics(
+        &mut self,
+        context: &mut Context<'_>,
+        ticket: Option<Ticket>,
+        reply: Reply<'_>,
+    ) -> Done {
+        let Some(mut ticket) = ticket else {
+            return reply
+                .status(Status::SERVICE_UNAVAILABLE)
+                .reason("too many wait for this");
+        };
+        for _ in 0..SPINS {
+            match ticket.poll(&mut self.recorder) {
+                Some(Outcome::State(snapshot)) => return state(&snapshot, reply),
+                Some(Outcome::Cleared(_)) => {
+                    return or_500(reply.status(Status::OK).json(br#"{"status":"reset"}"#));
+                }
+                None => std::hint::spin_loop(),
+            }
+        }
+        self.waiting.put(context.peer(), ticket);
+        reply.defer()
+    }
+}
+
+fn state(snapshot: &Snapshot, reply: Reply<'_>) -> Done {
+    let mut text = [0; 256];
+    match snapshot
+        .write_json(&mut text)
+        .and_then(|len| text.get(..len))
+    {
+        Some(json) => or_500(reply.status(Status::OK).json(json)),
+        None => reply.bare(Status::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// The id as plain text, whatever bytes it decodes to. One that is longer than the promised room
+/// waits for an empty buffer.
+fn user(id: &[u8], reply: Reply<'_>, may_wait: bool) -> Done {
+    let mut room = [0; 8192];
+    let decoded = percent::decode_into(id, &mut room)
+        .ok()
+        .and_then(|len| room.get(..len));
+    let Some(decoded) = decoded else {
+        return reply.bare(Status::URI_TOO_LONG);
+    };
+    let head = reply
+        .status(Status::OK)
+        .field(FieldName::CONTENT_TYPE, FieldValue::TEXT);
+    match head.body(decoded) {
+        Ok(done) => done,
+        Err(Full(reply)) if may_wait => reply.defer(),
+        Err(Full(reply)) => reply.bare(Status::URI_TOO_LONG),
+    }
+}

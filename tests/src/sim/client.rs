@@ -1,0 +1,102 @@
+//! What a simulated client is to do, and what became of it.
+
+use std::collections::VecDeque;
+
+/// One thing that a client does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Sends these bytes, in pieces that the seed cuts.
+    Send(Vec<u8>),
+    /// Does nothing for so many milliseconds.
+    Pause(u64),
+    /// Waits until it has received so many bytes in all.
+    Await(usize),
+    /// Sends no more, but goes on receiving.
+    HalfClose,
+    /// Goes away in order. What the server sends from then on is answered with a reset.
+    Close,
+    /// Goes away with a reset.
+    Abort,
+}
+
+/// A client's steps, in order. After the last it waits for the server to close.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Milliseconds from the start to the connect, at most; the seed chooses.
+    pub connect_within_ms: u64,
+    /// Bytes of answers that are on the way at once at most; a small window makes a slow reader.
+    pub window: usize,
+    /// What it does.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Connects within 10 ms, with room for 4 KiB of answers.
+    pub fn new(steps: impl Into<Vec<Step>>) -> Plan {
+        Plan {
+            connect_within_ms: 10,
+            window: 4096,
+            steps: steps.into(),
+        }
+    }
+}
+
+/// How it ended for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It has not: the client still waits for something.
+    Open,
+    /// The server closed in order, and everything it sent has arrived.
+    Finished,
+    /// The server reset the connection.
+    Reset,
+    /// The client closed or aborted, as it was to.
+    Left,
+    /// The server never served it: it did not listen any more, or could not register the socket.
+    Refused,
+}
+
+/// What a client saw.
+#[derive(Clone, Debug)]
+pub struct Transcript {
+    /// All bytes from the server, in order.
+    pub received: Vec<u8>,
+    /// Bytes that it sent, whether or not the server read them.
+    pub sent: usize,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// A client in the middle of its plan.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) steps: VecDeque<Step>,
+    pub(crate) transcript: Transcript,
+    /// A step, or the next piece of one, is on the agenda.
+    pub(crate) scheduled: bool,
+}
+
+impl Client {
+    pub(crate) fn new(steps: Vec<Step>) -> Client {
+        Client {
+            steps: steps.into(),
+            transcript: Transcript {
+                received: Vec::new(),
+                sent: 0,
+                ending: Ending::Open,
+            },
+            scheduled: false,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.transcript.ending == Ending::Open
+    }
+
+    pub(crate) fn end(&mut self, ending: Ending) {
+        if self.is_open() {
+            self.transcript.ending = ending;
+            self.steps.clear();
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A kernel made of nothing but a seed.
+//!
+//! [`SimKernel`] implements the [`Kernel`](barewire_core::driver::Kernel) seam, so the driver, the
+//! worker and the application above it are the real ones. The clock is virtual, every client is a
+//! [`Plan`], and everything that a real kernel may do (cut bytes anywhere, say EAGAIN anywhere,
+//! interrupt, reset, run out of descriptors) is drawn from the seed: the same seed gives the same
+//! run, byte by byte.
+//!
+//! ```
+//! use barewire_core::driver::{Driver, Entry, Readiness, Slots};
+//! use barewire_tests::sim::{Plan, SimKernel, Step};
+//! let plan = Plan::new([Step::Send(b"hello".to_vec()), Step::Close]);
+//! let mut entries = [const { Entry::new() }; 4];
+//! let mut driver = Readiness::new(SimKernel::new(7, vec![plan]), &mut entries);
+//! while !driver.kernel().is_idle() {
+//!     driver.wait(&mut Slots::new(&mut []), None).unwrap();
+//!     while let Some(_completion) = driver.next() {}   // a worker would serve here
+//! }
+//! assert_eq!(driver.kernel().transcripts().count(), 1);
+//! ```
+//!
+//! The rules of edges are those of epoll: an event of the kernel puts a socket on the ready list
+//! once; the next poll takes it off and reports all that is true of the socket then; what was
+//! reported and not used is not reported again.
+
+mod client;
+mod kernel;
+mod link;
+mod rng;
+
+pub use client::{Ending, Plan, Step, Transcript};
+pub use kernel::{Faults, SimKernel, SimSocket};
+pub use rng::Rng;
