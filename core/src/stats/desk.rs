@@ -1,0 +1,146 @@
+//! The coordinator's desk: where phases are ended and their books folded, by one at a time.
+
+use super::shared::Stats;
+use super::snapshot::Snapshot;
+use super::ticket::{Outcome, Ticket, Work};
+use super::word::Word;
+use super::worker::Book;
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    fence,
+};
+
+/// What only the holder of `busy` reads and writes. Nobody waits for it: who finds it taken comes
+/// back later.
+#[repr(align(128))]
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// 1 while somebody is at it.
+    busy: AtomicU64,
+    /// The first phase that is not folded: the current one, or the one before it.
+    unfolded: AtomicU64,
+    /// Everything folded in this era.
+    base: Book,
+    /// The state when the last folded phase ended.
+    latest: Book,
+    /// What the last reset removed, and the phase that it ended.
+    removed: Book,
+    removed_with: AtomicU64,
+}
+
+impl Desk {
+    pub(crate) const fn new() -> Self {
+        Self {
+            busy: AtomicU64::new(0),
+            unfolded: AtomicU64::new(Word::FIRST.phase()),
+            base: Book::new(),
+            latest: Book::new(),
+            removed: Book::new(),
+            removed_with: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Stats<'_> {
+    /// See [`Ticket::poll`]. `turn` moves the caller's own recorder to the current phase.
+    pub(crate) fn poll(&self, ticket: &mut Ticket, turn: impl FnMut()) -> Option<Outcome> {
+        let busy = &self.desk.busy;
+        // Acquire and Release: the desk passes on as its last holder left it.
+        busy.compare_exchange(0, 1, Acquire, Relaxed).ok()?;
+        let outcome = self.work_at_desk(ticket, turn);
+        busy.store(0, Release);
+        outcome
+    }
+
+    /// Finishes the phase that is ending, if one is; if that was not late enough for the ticket,
+    /// ends the current one and tries to finish that: four steps at most.
+    fn work_at_desk(&self, ticket: &mut Ticket, mut turn: impl FnMut()) -> Option<Outcome> {
+        for _ in 0..4 {
+            turn();
+            let word = Word::from_bits(self.word.0.load(Relaxed));
+            if let Some(outcome) = self.outcome(ticket, word) {
+                return Some(outcome);
+            }
+            if self.desk.unfolded.load(Relaxed) == word.phase() {
+                self.end_phase(ticket, word);
+            } else if self.all_moved_to(word) {
+                self.fold(word);
+            } else {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether every worker has left the phases before `word`, or is offline.
+    fn all_moved_to(&self, word: Word) -> bool {
+        // The other half of the handshake in `Recorder::move_to`: we know that the word was stored,
+        // now we look at `here`. Needed at every look, because it need not be us who stored it.
+        fence(SeqCst);
+        self.shards.iter().all(|shard| {
+            // Acquire: with the new phase we see everything booked in the old one.
+            let here = shard.here.load(Acquire);
+            here == word.bits() || here == Word::OFFLINE
+        })
+    }
+
+    /// Adds up the books of the phase before `word` and empties them for the phase after it.
+    fn fold(&self, word: Word) {
+        let desk = &self.desk;
+        let phase = desk.unfolded.load(Relaxed);
+        let mut state = desk.base.read();
+        for shard in self.shards {
+            let book = shard.book(phase);
+            state = state.plus(&book.read());
+            book.write(&Snapshot::EMPTY);
+        }
+        desk.latest.write(&state);
+        if self.users.era_began(word) == word.phase() {
+            desk.removed.write(&state);
+            desk.removed_with.store(phase, Relaxed);
+            state = Snapshot::EMPTY;
+        }
+        desk.base.write(&state);
+        desk.unfolded.store(word.phase(), Relaxed);
+    }
+
+    /// The ticket's answer, if the phases folded so far reach beyond its moment.
+    fn outcome(&self, ticket: &Ticket, word: Word) -> Option<Outcome> {
+        let desk = &self.desk;
+        let unfolded = desk.unfolded.load(Relaxed);
+        match ticket.work {
+            Work::Snapshot => {
+                // The last folded phase ended after the ticket was asked for.
+                let late_enough = ticket.asked_in < unfolded;
+                late_enough.then(|| Outcome::State(desk.latest.read()))
+            }
+            Work::Reset { ended: Some(phase) } => (phase < unfolded).then(|| {
+                let ours = desk.removed_with.load(Relaxed) == phase;
+                Outcome::Cleared(ours.then(|| desk.removed.read()))
+            }),
+            Work::Reset { ended: None } => {
+                // Somebody else's reset came after ours was asked for: ours takes place right
+                // behind it and removes nothing.
+                let began = self.users.era_began(word);
+                let shared = ticket.asked_in < began && began <= unfolded;
+                shared.then_some(Outcome::Cleared(None))
+            }
+        }
+    }
+
+    /// The moment itself: events from here on belong to the next phase.
+    fn end_phase(&self, ticket: &mut Ticket, word: Word) {
+        let next = match &mut ticket.work {
+            Work::Snapshot => word.next_phase(),
+            Work::Reset { ended } => {
+                *ended = Some(word.phase());
+                let next = word.next_era();
+                self.users.begin_era(next);
+                next
+            }
+        };
+        // Release: with the word come the emptied books and the emptied half.
+        self.word.0.store(next.bits(), Release);
+    }
+}
