@@ -147,12 +147,14 @@ impl Sum {
 
     /// The limbs, least significant first: how a sum is kept in shared memory.
     #[inline]
+    #[cfg(target_has_atomic = "64")]
     pub(crate) fn limbs(self) -> [u64; 4] {
         self.limbs
     }
 
     /// The sum of these limbs.
     #[inline]
+    #[cfg(any(test, target_has_atomic = "64"))]
     pub(crate) fn from_limbs(limbs: [u64; 4]) -> Self {
         Self { limbs }
     }

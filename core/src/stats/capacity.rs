@@ -17,6 +17,7 @@ pub const WORKERS_MAX: usize = 4096;
 ///
 /// At most half of the slots are taken, so that a run of k taken slots has odds of about 0.82^k:
 /// below 10^-21 for 256. The bound is for memory that is smaller than asked for.
+#[cfg(target_has_atomic = "64")]
 pub(crate) const PROBES_MAX: u64 = 256;
 
 /// Slots of one region at least: small sets fall unevenly on 64 regions, and 64 users on average in

@@ -25,6 +25,7 @@ impl Snapshot {
     };
 
     /// Both together. Wraps, since parts may hold negative corrections; whole phases do not.
+    #[cfg(target_has_atomic = "64")]
     #[must_use]
     pub(crate) fn plus(&self, other: &Self) -> Self {
         Self {

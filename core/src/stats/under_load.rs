@@ -499,7 +499,7 @@ fn many_coordinators_at_once_all_get_consistent_answers() {
             .record(format!("{}", i % 1000).as_bytes(), amount(1, false))
             .unwrap();
         if i % 50 == worker as u64 {
-            let ticket = if i % 5 == 0 {
+            let ticket = if i.is_multiple_of(5) {
                 stats.reset()
             } else {
                 stats.snapshot()
