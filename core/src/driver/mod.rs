@@ -233,7 +233,8 @@ pub enum Trouble {
     /// The connection is gone (ECONNRESET, EPIPE, ETIMEDOUT and their kin).
     Lost,
     /// Out of descriptors, in the process or in the system (EMFILE, ENFILE), or out of kernel
-    /// memory (ENOBUFS, ENOMEM): wait before the next try.
+    /// memory (ENOBUFS, ENOMEM). Accepting rests before the next try. A receive or a send that
+    /// ends so counts the connection as gone: no edge would tell when to try again.
     Exhausted,
     /// The connection was gone before it was accepted (ECONNABORTED, EPROTO): take the next one.
     Aborted,

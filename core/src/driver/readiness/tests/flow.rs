@@ -2,7 +2,7 @@
 
 use std::vec;
 
-use super::script::{Call::*, *};
+use super::script::*;
 use super::*;
 
 #[test]
@@ -126,6 +126,17 @@ fn without_the_hint_a_send_is_parked_without_a_call() {
     let _ = bench.driver.cancel(peer);
     bench.driver.send(peer, tx(b"hello"));
     assert_eq!(bench.calls(), [Send(5)]);
+}
+
+#[test]
+fn an_edge_that_came_before_the_receive_is_remembered() {
+    let (mut bench, [peer]) = Bench::open(0);
+    assert!(bench.told(&[readable(peer)]).is_empty());
+    bench.driver.send(peer, tx(b"hello"));
+    assert_eq!(bench.calls(), [Send(5)]);
+    bench.script().recvs.push_back(Ok(b"abc"));
+    bench.driver.recv(peer, Some(rx()));
+    assert_eq!(received(bench.turn()).1, Received::Bytes(3));
 }
 
 #[test]

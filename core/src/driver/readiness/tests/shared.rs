@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::vec;
 use std::vec::Vec;
 
-use super::script::{Call::*, *};
+use super::script::*;
 use super::*;
 
 #[test]
