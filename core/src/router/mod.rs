@@ -75,7 +75,7 @@ pub struct Router<H, const N: usize> {
 }
 
 /// What the table says about a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Lookup<'p, H> {
     /// There is a handler.
     Found {

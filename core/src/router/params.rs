@@ -10,28 +10,7 @@ pub(crate) struct Span {
 }
 
 /// The positions that a lookup has found so far; cut back when it takes another way.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Captures {
-    spans: [Span; PARAMS_MAX],
-    used: u8,
-}
-
-impl Captures {
-    pub(crate) fn push(&mut self, span: Span) {
-        if let Some(free) = self.spans.get_mut(usize::from(self.used)) {
-            *free = span;
-            self.used += 1;
-        }
-    }
-
-    pub(crate) fn used(&self) -> u8 {
-        self.used
-    }
-
-    pub(crate) fn cut(&mut self, used: u8) {
-        self.used = used;
-    }
-}
+pub(crate) type Captures = heapless::Vec<Span, PARAMS_MAX, u8>;
 
 /// The params of a matched path, in the order of the pattern.
 ///
@@ -39,7 +18,7 @@ impl Captures {
 /// and who needs the decoded form decodes it. No value is empty, and no value holds a `.` or `..`
 /// segment, in any spelling, with `%2F`, `\` and `%5C` taken for separators as well. A decoded value
 /// may still hold a `/` or a zero byte.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Params<'p> {
     path: &'p [u8],
     pattern: &'static str,
@@ -64,10 +43,7 @@ impl<'p> Params<'p> {
     /// The value of the n-th param of the pattern, from 0.
     #[must_use]
     pub fn nth(&self, n: usize) -> Option<&'p [u8]> {
-        if n >= self.len() {
-            return None;
-        }
-        let span = self.captures.spans.get(n)?;
+        let span = self.captures.get(n)?;
         self.path
             .get(usize::from(span.start)..usize::from(span.end))
     }
@@ -88,13 +64,13 @@ impl<'p> Params<'p> {
     /// How many there are; at most [`PARAMS_MAX`].
     #[must_use]
     pub fn len(&self) -> usize {
-        usize::from(self.captures.used)
+        self.captures.len()
     }
 
     /// Whether the pattern has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.captures.used == 0
+        self.captures.is_empty()
     }
 
     /// The pattern that matched: one name for all its paths, as counters and logs want it.

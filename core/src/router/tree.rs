@@ -220,7 +220,7 @@ impl<const N: usize> Tree<N> {
                         *free = Way {
                             child: node.wild,
                             at: position(path, after),
-                            params: captures.used(),
+                            params: captures.len() as u8,
                         };
                         open += 1;
                     }
@@ -236,7 +236,7 @@ impl<const N: usize> Tree<N> {
             let way = ways.get_mut(open)?;
             here = way.child;
             rest = path.get(usize::from(way.at)..)?;
-            captures.cut(way.params);
+            captures.truncate(usize::from(way.params));
             way.child = self.node(here).sibling;
             if way.child != NONE {
                 open += 1;
@@ -269,7 +269,8 @@ fn enter<'p>(
         if value.is_empty() || climbs(value) || to_end && is_rooted(value) {
             return None;
         }
-        captures.push(Span {
+        // A pattern has no more params than there are places.
+        let _ = captures.push(Span {
             start: position(path, rest),
             end: position(path, after),
         });

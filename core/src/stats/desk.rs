@@ -4,9 +4,8 @@ use super::shared::Stats;
 use super::snapshot::Snapshot;
 use super::ticket::{Outcome, Ticket, Work};
 use super::word::Word;
-use super::worker::Book;
+use super::worker::{Book, Register};
 use core::sync::atomic::{
-    AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
     fence,
 };
@@ -17,27 +16,27 @@ use core::sync::atomic::{
 #[derive(Debug)]
 pub(crate) struct Desk {
     /// 1 while somebody is at it.
-    busy: AtomicU64,
+    busy: Register,
     /// The first phase that is not folded: the current one, or the one before it.
-    unfolded: AtomicU64,
+    unfolded: Register,
     /// Everything folded in this era.
     base: Book,
     /// The state when the last folded phase ended.
     latest: Book,
     /// What the last reset removed, and the phase that it ended.
     removed: Book,
-    removed_with: AtomicU64,
+    removed_with: Register,
 }
 
 impl Desk {
     pub(crate) const fn new() -> Self {
         Self {
-            busy: AtomicU64::new(0),
-            unfolded: AtomicU64::new(Word::FIRST.phase()),
+            busy: Register::new(0),
+            unfolded: Register::new(Word::FIRST.phase()),
             base: Book::new(),
             latest: Book::new(),
             removed: Book::new(),
-            removed_with: AtomicU64::new(0),
+            removed_with: Register::new(0),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::recorder::Recorder;
 use super::ticket::Ticket;
 use super::users::Users;
 use super::word::Word;
-use super::worker::{Line, Shard};
+use super::worker::{Line, Register, Shard};
 use core::fmt;
 use core::sync::atomic::{
     AtomicU64,
@@ -42,7 +42,7 @@ impl<'m> Stats<'m> {
         key: Key,
     ) -> Option<Self> {
         Some(Self {
-            word: Line(AtomicU64::new(Word::FIRST.bits())),
+            word: Line(Register::new(Word::FIRST.bits())),
             desk: Desk::new(),
             users: Users::new(&capacity, shards.len(), table, arena, key)?,
             shards,

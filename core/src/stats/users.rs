@@ -22,7 +22,7 @@ use super::capacity::{CHUNK_WORDS, Capacity, ID_BYTES_MAX, PROBES_MAX, SHARDS, W
 use super::hash::{Key, tail_word};
 use super::snapshot::Refused;
 use super::word::{PHASE_BITS, PHASE_MASK, TAGS, Word};
-use super::worker::Line;
+use super::worker::{Line, Register};
 use core::hint::spin_loop;
 use core::sync::atomic::{
     AtomicU64,
@@ -89,9 +89,9 @@ struct Half<'m> {
     /// Words of the arena given out, in chunks.
     taken: Line,
     /// The phase that began the era of this half. Changes only while nobody is in it.
-    began: AtomicU64,
+    began: Register,
     /// Where the next sweep goes on.
-    sweep: AtomicU64,
+    sweep: Register,
 }
 
 impl<'m> Users<'m> {
@@ -118,11 +118,11 @@ impl<'m> Users<'m> {
         let half = |table, arena, began| Half {
             table,
             arena,
-            reserved: Line(AtomicU64::new(0)),
-            settled: Line(AtomicU64::new(0)),
-            taken: Line(AtomicU64::new(0)),
-            began: AtomicU64::new(began),
-            sweep: AtomicU64::new(0),
+            reserved: Line(Register::new(0)),
+            settled: Line(Register::new(0)),
+            taken: Line(Register::new(0)),
+            began: Register::new(began),
+            sweep: Register::new(0),
         };
         Some(Self {
             halves: [

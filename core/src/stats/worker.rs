@@ -3,7 +3,7 @@
 use super::amount::{Amount, Sum};
 use super::snapshot::Snapshot;
 use super::word::Word;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use atomic::{Atomic, Ordering::Relaxed};
 
 /// One worker's part of the statistics: its announcement and its two books.
 ///
@@ -14,9 +14,9 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug)]
 pub struct Shard {
     /// The word this worker works under, or [`Word::OFFLINE`].
-    pub(crate) here: AtomicU64,
+    pub(crate) here: Register,
     /// 1 while a recorder for this shard exists.
-    pub(crate) taken: AtomicU64,
+    pub(crate) taken: Register,
     /// Events of even and of odd phases.
     books: [Book; 2],
 }
@@ -27,8 +27,8 @@ impl Shard {
     /// A shard that nobody uses yet.
     pub const fn new() -> Self {
         Self {
-            here: AtomicU64::new(Word::OFFLINE),
-            taken: AtomicU64::new(0),
+            here: Register::new(Word::OFFLINE),
+            taken: Register::new(0),
             books: [Book::new(), Book::new()],
         }
     }
@@ -47,30 +47,36 @@ impl Default for Shard {
     }
 }
 
+/// A shared 64-bit number. Where the processor has none, the whole module is left out.
+pub(crate) type Register = Atomic<u64>;
+
+// Otherwise a lock would hide in it, and a recorder could wait.
+const _: () = assert!(Register::is_lock_free());
+
 /// A shared word on cache lines of its own.
 #[repr(align(128))]
 #[derive(Debug)]
-pub(crate) struct Line(pub(crate) AtomicU64);
+pub(crate) struct Line(pub(crate) Register);
 
 /// Totals in shared memory with one writer at a time: relaxed loads and stores, no
 /// read-modify-write. Who may write, and when others see it, is the protocol's business.
 #[derive(Debug)]
 pub(crate) struct Book {
-    total: AtomicU64,
-    refused: AtomicU64,
+    total: Register,
+    refused: Register,
     /// New users; a signed number in two's complement, since a correction may come before what it
     /// corrects.
-    users: AtomicU64,
-    sum: [AtomicU64; 4],
+    users: Register,
+    sum: [Register; 4],
 }
 
 impl Book {
     pub(crate) const fn new() -> Self {
         Self {
-            total: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            users: AtomicU64::new(0),
-            sum: [const { AtomicU64::new(0) }; 4],
+            total: Register::new(0),
+            refused: Register::new(0),
+            users: Register::new(0),
+            sum: [const { Register::new(0) }; 4],
         }
     }
 
@@ -132,6 +138,6 @@ impl Book {
 }
 
 #[inline]
-fn add(counter: &AtomicU64, more: u64) {
+fn add(counter: &Register, more: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
 }
