@@ -24,10 +24,12 @@
 //! reported and not used is not reported again.
 
 mod client;
+mod faults;
 mod kernel;
 mod link;
 mod rng;
 
 pub use client::{Ending, Plan, Step, Transcript};
-pub use kernel::{Faults, SimKernel, SimSocket};
+pub use faults::Faults;
+pub use kernel::{SimKernel, SimSocket};
 pub use rng::Rng;
