@@ -1,0 +1,17 @@
+//! The manual: why Barewire is as it is. One page for each subject; the code says what, these pages
+//! say why.
+//!
+//! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
+//! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
+//! * [`memory`]: slots, buffers, and what a connection costs.
+//! * [`seams`]: driver and kernel, and what a platform has to keep.
+//! * [`changes`]: where the first design was left, and for what reason.
+//!
+//! The statistics explain themselves in [`stats`](crate::stats), the framing rules in
+//! `wire/length.rs`, the edges of the state machine in `connection/phase.rs`.
+
+pub mod changes;
+pub mod choices;
+pub mod machine;
+pub mod memory;
+pub mod seams;
