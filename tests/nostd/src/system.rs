@@ -1,0 +1,101 @@
+//! What a program needs that has nothing below it but a kernel: an entry, an exit, a panic handler
+//! and the four functions that the compiler takes for granted.
+
+use core::arch::{asm, global_asm};
+use core::panic::PanicInfo;
+
+// The kernel jumps here, with no return address on the stack.
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",
+    "and rsp, -16",
+    "call {enter}",
+    enter = sym enter,
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(".globl _start", "_start:", "bl {enter}", enter = sym enter);
+
+extern "C" fn enter() -> ! {
+    exit(super::run())
+}
+
+fn exit(code: u8) -> ! {
+    // SAFETY: exit_group takes an integer and does not come back.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("syscall", in("rax") 231, in("rdi") u64::from(code), options(noreturn))
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("svc 0", in("x8") 94, in("x0") u64::from(code), options(noreturn))
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    exit(101)
+}
+
+/// Named by the prebuilt parts of `core`, for unwinding that never happens: panics abort.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+// The compiler makes calls to these out of copies and comparisons. Targets without an operating
+// system have them in `compiler_builtins`; for this one the C library has them, and is not here.
+// Each access is volatile: else a loop that copies would be compiled into a call of itself.
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+    for at in 0..len {
+        // SAFETY: the caller has `len` bytes at both places.
+        unsafe { to.add(at).write_volatile(from.add(at).read()) };
+    }
+    to
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+    for at in 0..len {
+        // From the end where the front would be overwritten before it is read.
+        let at = if to.cast_const() > from {
+            len - 1 - at
+        } else {
+            at
+        };
+        // SAFETY: the caller has `len` bytes at both places.
+        unsafe { to.add(at).write_volatile(from.add(at).read_volatile()) };
+    }
+    to
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
+    for at in 0..len {
+        // SAFETY: the caller has `len` bytes there.
+        unsafe { to.add(at).write_volatile(byte as u8) };
+    }
+    to
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, len: usize) -> i32 {
+    for at in 0..len {
+        // SAFETY: the caller has `len` bytes at both places.
+        let (left, right) =
+            unsafe { (left.add(at).read_volatile(), right.add(at).read_volatile()) };
+        if left != right {
+            return i32::from(left) - i32::from(right);
+        }
+    }
+    0
+}
+
+/// Equal or not, by the same rule.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, len: usize) -> i32 {
+    // SAFETY: the caller promises us what memcmp asks for.
+    unsafe { memcmp(left, right, len) }
+}

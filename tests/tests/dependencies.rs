@@ -1,0 +1,149 @@
+//! What is linked in: the lists of `deny.toml`, and a core whose dependencies are four.
+
+#[allow(dead_code)] // each test uses a part of it
+mod bounded;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The quoted names of a list in `deny.toml`.
+fn list(section: &str, key: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(bounded::root().join("deny.toml")).unwrap();
+    let section = text.split(&format!("\n[{section}]\n")).nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let list = section.split(&format!("\n{key} = [\n")).nth(1);
+    let list = list.or_else(|| section.strip_prefix(&format!("{key} = [\n")));
+    let list = list.unwrap().split("\n]").next().unwrap();
+    let names = list.lines().map(|line| line.trim().trim_start_matches('"'));
+    names
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('"').next().unwrap().to_owned())
+        .collect()
+}
+
+/// Every package of the lock file, as cargo describes it.
+fn packages() -> Vec<Value> {
+    let mut metadata = bounded::cargo();
+    metadata.args(["metadata", "--format-version", "1", "--locked"]);
+    let output = bounded::run(&mut metadata, Duration::from_secs(60));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn text<'v>(package: &'v Value, key: &str) -> &'v str {
+    package[key].as_str().unwrap_or_default()
+}
+
+/// Whether a licence expression can be met with the allowed ones. `/` is an old way to say OR.
+fn is_met(expression: &str, allowed: &[String]) -> bool {
+    let spaced = expression.replace('/', " OR ");
+    let spaced = spaced.replace('(', " ( ").replace(')', " ) ");
+    let mut words = spaced.split_whitespace().peekable();
+    let met = any(&mut words, allowed);
+    assert_eq!(words.next(), None, "{expression}");
+    met
+}
+
+type Words<'w, 's> = &'w mut std::iter::Peekable<std::str::SplitWhitespace<'s>>;
+
+fn any(words: Words<'_, '_>, allowed: &[String]) -> bool {
+    let mut met = all(words, allowed);
+    while words.next_if_eq(&"OR").is_some() {
+        met |= all(words, allowed);
+    }
+    met
+}
+
+fn all(words: Words<'_, '_>, allowed: &[String]) -> bool {
+    let mut met = one(words, allowed);
+    while words.next_if_eq(&"AND").is_some() {
+        met &= one(words, allowed);
+    }
+    met
+}
+
+fn one(words: Words<'_, '_>, allowed: &[String]) -> bool {
+    if words.next_if_eq(&"(").is_some() {
+        let met = any(words, allowed);
+        assert_eq!(words.next(), Some(")"));
+        return met;
+    }
+    let mut name = words.next().unwrap().to_owned();
+    if words.next_if_eq(&"WITH").is_some() {
+        name = format!("{name} WITH {}", words.next().unwrap());
+    }
+    allowed.contains(&name)
+}
+
+#[test]
+fn every_licence_is_one_that_we_allow() {
+    let allowed = list("licenses", "allow");
+    assert!(allowed.contains(&"MIT".to_owned()), "{allowed:?}");
+    for package in packages() {
+        let licence = text(&package, "license");
+        assert!(
+            is_met(licence, &allowed),
+            "{} is under {licence:?}",
+            text(&package, "name")
+        );
+    }
+}
+
+#[test]
+fn licence_expressions_are_read_as_written() {
+    let allowed = ["MIT".to_owned(), "B WITH X".to_owned()];
+    for (expression, met) in [
+        ("MIT", true),
+        ("GPL-3.0", false),
+        ("GPL-3.0 OR MIT", true),
+        ("GPL-3.0/MIT", true),
+        ("GPL-3.0 AND MIT", false),
+        ("(A OR MIT) AND MIT", true),
+        ("(A OR MIT) AND A", false),
+        ("B", false),
+        ("B WITH X", true),
+    ] {
+        assert_eq!(is_met(expression, &allowed), met, "{expression}");
+    }
+}
+
+#[test]
+fn nothing_is_linked_in_that_is_banned_or_comes_twice_or_from_elsewhere() {
+    let banned = list("bans", "deny");
+    assert!(banned.contains(&"tokio".to_owned()), "{banned:?}");
+    let mut versions = BTreeMap::new();
+    for package in packages() {
+        let name = text(&package, "name").to_owned();
+        let source = text(&package, "source");
+        assert!(!banned.contains(&name), "{name} is banned in deny.toml");
+        let ours = name == "barewire" || name.starts_with("barewire-");
+        assert_eq!(source.is_empty(), ours, "{name} comes from {source:?}");
+        assert!(ours || source.starts_with("registry+"), "{name}: {source}");
+        let version = text(&package, "version").to_owned();
+        if let Some(other) = versions.insert(name.clone(), version.clone()) {
+            panic!("{name} is there twice: {other} and {version}");
+        }
+    }
+}
+
+#[test]
+fn the_core_depends_on_four_packages_without_their_default_features() {
+    let packages = packages();
+    let core = packages
+        .iter()
+        .find(|package| text(package, "name") == "barewire-core")
+        .unwrap();
+    let mut names = Vec::new();
+    for dependency in core["dependencies"].as_array().unwrap() {
+        if dependency["kind"].is_null() {
+            names.push(text(dependency, "name"));
+            // heapless has none that are on by default.
+            let defaults = dependency["uses_default_features"] == Value::Bool(true);
+            assert!(!defaults || text(dependency, "name") == "heapless");
+        }
+    }
+    names.sort_unstable();
+    assert_eq!(names, ["atomic", "heapless", "memchr", "wide"]);
+}

@@ -1,0 +1,23 @@
+//! The core in a program without std, heap and C library: `tests/nostd`.
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+
+#[allow(dead_code)] // each test uses a part of it
+mod bounded;
+
+use std::process::Command;
+use std::time::Duration;
+
+#[test]
+fn core_links_and_runs_without_std_heap_and_libc() {
+    let (target, _) = bounded::built_in();
+    let mut check = Command::new("bash");
+    check
+        .arg(bounded::root().join("tests/nostd/check"))
+        .arg(target.join("nostd"));
+    let output = bounded::run(&mut check, Duration::from_secs(300));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("no std, no heap, no libc"), "{said}");
+}
