@@ -4,7 +4,7 @@
 ///
 /// Seed 0 cuts at every byte, an even seed mostly far apart, an odd one mostly close together.
 pub(crate) fn cuts(len: usize, seed: u64) -> impl Iterator<Item = usize> {
-    let far = if seed % 2 == 0 { 64 } else { 4 };
+    let far = if seed.is_multiple_of(2) { 64 } else { 4 };
     let mut state = seed;
     let mut at = 0;
     std::iter::from_fn(move || {
