@@ -303,7 +303,10 @@ impl<'s> ReplyHead<'s> {
     }
 
     /// RFC 9112 section 9.3: 1.1 stays open and 1.0 closes unless said otherwise.
+    ///
+    /// A stop that came after the head of the request is told here, too.
     fn connection_field(&mut self) {
+        self.reply.connection.flags.persistent &= !self.reply.site.draining;
         let flags = self.reply.connection.flags;
         match (flags.persistent, flags.old) {
             (false, _) => self.put(b"Connection: close\r\n"),
