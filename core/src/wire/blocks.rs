@@ -16,13 +16,20 @@
 
 use wide::u8x32;
 
-/// A walk along the maps; positions only go forward.
+/// A walk along the maps; positions only go forward. Each map is made when it is asked for: a long
+/// value needs no map of names.
 pub(crate) struct Blocks<'a> {
     bytes: &'a [u8],
-    /// Where the block at hand begins.
+    names: Map,
+    controls: Map,
+}
+
+/// One map, of the block at hand.
+#[derive(Clone, Copy)]
+struct Map {
+    /// Where the block begins.
     at: usize,
-    names: u64,
-    controls: u64,
+    bits: u64,
 }
 
 const BLOCK: usize = 64;
@@ -30,120 +37,125 @@ const HALF: usize = 32;
 
 impl<'a> Blocks<'a> {
     /// A walk that begins at `at`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
-        let (names, controls) = classify_at(bytes, at);
+        let names = Map {
+            at,
+            bits: classify_at(bytes, at, names),
+        };
+        let controls = Map {
+            at,
+            bits: classify_at(bytes, at, controls),
+        };
         Blocks {
             bytes,
-            at,
             names,
             controls,
         }
     }
 
+    #[inline(always)]
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// The first byte from `from` on that is no letter, digit or '-'.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn name_end(&mut self, from: usize) -> Option<usize> {
-        self.find(from, |blocks| blocks.names)
+        self.names.find(self.bytes, from, names)
     }
 
     /// The first control character from `from` on.
-    #[inline]
-    pub(crate) fn control(&mut self, from: usize) -> Option<usize> {
-        self.find(from, |blocks| blocks.controls)
-    }
-
     #[inline(always)]
-    fn find(&mut self, mut from: usize, map: impl Fn(&Self) -> u64) -> Option<usize> {
+    pub(crate) fn control(&mut self, from: usize) -> Option<usize> {
+        self.controls.find(self.bytes, from, controls)
+    }
+}
+
+impl Map {
+    #[inline(always)]
+    fn find(
+        &mut self,
+        bytes: &[u8],
+        mut from: usize,
+        classify: impl Fn([u8; HALF]) -> u32,
+    ) -> Option<usize> {
         loop {
             let place = from.wrapping_sub(self.at);
             if place < BLOCK {
-                let ahead = map(self) >> place;
+                let ahead = self.bits >> place;
                 if ahead != 0 {
                     return Some(from.wrapping_add(ahead.trailing_zeros() as usize));
                 }
+                from = self.at.wrapping_add(BLOCK);
             }
-            self.at = self.at.wrapping_add(BLOCK);
-            if self.at >= self.bytes.len() {
-                // Stay: more searches may come, and they must fail too.
-                (self.names, self.controls) = (0, 0);
+            if from >= bytes.len() {
                 return None;
             }
-            from = from.max(self.at);
-            (self.names, self.controls) = classify_at(self.bytes, self.at);
+            // Blocks between that nobody asked about are left out.
+            self.at = from;
+            self.bits = classify_at(bytes, from, &classify);
         }
     }
 }
 
-/// The maps of the block that begins at `at`; bits behind the end of the bytes are clear.
+/// The map of the block that begins at `at`; bits behind the end of the bytes are clear.
 #[inline(always)]
-fn classify_at(bytes: &[u8], at: usize) -> (u64, u64) {
+fn classify_at(bytes: &[u8], at: usize, classify: impl Fn([u8; HALF]) -> u32) -> u64 {
     let rest = bytes.get(at..).unwrap_or(&[]);
-    match rest.first_chunk::<BLOCK>() {
-        Some(block) => classify(block),
-        None => classify_last(rest),
+    match rest
+        .first_chunk::<BLOCK>()
+        .map(|block| block.as_chunks::<HALF>().0)
+    {
+        Some([low, high]) => join(classify(*low), classify(*high), 32),
+        _ => classify_last(rest, classify),
     }
 }
 
 /// Fewer bytes than a block: two halves that overlap, or one half that is filled up.
-#[inline]
-fn classify_last(rest: &[u8]) -> (u64, u64) {
+#[inline(always)]
+fn classify_last(rest: &[u8], classify: impl Fn([u8; HALF]) -> u32) -> u64 {
     if let (Some(low), Some(high)) = (rest.first_chunk::<HALF>(), rest.last_chunk::<HALF>()) {
-        let (low_names, low_controls) = classify_half(*low);
-        let (high_names, high_controls) = classify_half(*high);
         // Below 32, as there are less than 64 bytes; what lies twice is the same twice.
         let shift = rest.len().wrapping_sub(HALF) as u32 % 32;
-        let join = |low, high| u64::from(low) | u64::from(high) << shift;
-        return (
-            join(low_names, high_names),
-            join(low_controls, high_controls),
-        );
+        return join(classify(*low), classify(*high), shift);
     }
     let mut half = [b'a'; HALF];
     for (to, from) in half.iter_mut().zip(rest) {
         *to = *from;
     }
-    let (names, controls) = classify_half(half);
-    (u64::from(names), u64::from(controls))
+    u64::from(classify(half))
 }
 
 #[inline(always)]
-fn classify(block: &[u8; BLOCK]) -> (u64, u64) {
-    let [low, high] = block.as_chunks::<HALF>().0 else {
-        return (0, 0);
-    };
-    let (low_names, low_controls) = classify_half(*low);
-    let (high_names, high_controls) = classify_half(*high);
-    (
-        join(low_names, high_names),
-        join(low_controls, high_controls),
-    )
+fn join(low: u32, high: u32, shift: u32) -> u64 {
+    u64::from(low) | u64::from(high) << shift
 }
 
-#[inline(always)]
-fn join(low: u32, high: u32) -> u64 {
-    u64::from(low) | u64::from(high) << 32
-}
+// In both maps each term is 0 for its bytes, and so is the least of them. One comparison for each
+// map, and nothing but the mask after it: masks that are combined make LLVM take them apart bit by
+// bit on SSE2 (measured: 840 instructions a block in place of 100).
 
 #[inline(always)]
-fn classify_half(half: [u8; HALF]) -> (u32, u32) {
+fn names(half: [u8; HALF]) -> u32 {
     let bytes = u8x32::new(half);
-    // Each term is 0 for its bytes, and so is the least of them. One comparison for each map, and
-    // nothing but the mask after it: masks that are combined make LLVM take them apart bit by bit
-    // on SSE2 (measured: 840 instructions a block in place of 100).
     let letter =
         ((bytes | u8x32::splat(0x20)) - u8x32::splat(b'a')).saturating_sub(u8x32::splat(25));
     let digit = (bytes - u8x32::splat(b'0')).saturating_sub(u8x32::splat(9));
     let dash = bytes ^ u8x32::splat(b'-');
-    let name = letter.min(digit).min(dash).simd_eq(u8x32::splat(0));
+    !letter
+        .min(digit)
+        .min(dash)
+        .simd_eq(u8x32::splat(0))
+        .to_bitmask()
+}
+
+#[inline(always)]
+fn controls(half: [u8; HALF]) -> u32 {
+    let bytes = u8x32::new(half);
     let low = bytes.saturating_sub(u8x32::splat(0x1f));
     let delete = bytes ^ u8x32::splat(0x7f);
-    let control = low.min(delete).simd_eq(u8x32::splat(0));
-    (!name.to_bitmask(), control.to_bitmask())
+    low.min(delete).simd_eq(u8x32::splat(0)).to_bitmask()
 }
 
 #[cfg(test)]

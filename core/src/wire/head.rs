@@ -179,6 +179,11 @@ impl HeadState {
             self.stage = Stage::Trailers;
             self.next = 0;
             self.scanned = 0;
+            if bytes.starts_with(b"\r\n") {
+                // No trailers, as nearly always.
+                self.next = 2;
+                return Ok(Some(2));
+            }
         }
         let max = (limits.trailer_bytes_max as usize).min(u16::MAX as usize);
         let clipped = bytes.get(..max).unwrap_or(bytes);

@@ -111,6 +111,10 @@ impl Evidence {
 
     /// The table.
     pub(crate) fn decide(&self, version: Version) -> Result<Framing, Fault> {
+        if (self.codings, self.lengths) == (Codings::None, Lengths::None) {
+            // Nearly every request, so it comes before the table and not as a row of it.
+            return Ok(Framing::None);
+        }
         match (version, self.codings, self.lengths) {
             (_, Codings::None, Lengths::None) => Ok(Framing::None),
             (_, Codings::None, Lengths::One) if self.length == 0 => Ok(Framing::None),
