@@ -298,22 +298,26 @@ impl HeadState {
             let Some(colon) = blocks.name_end(line) else {
                 break;
             };
-            let value = match bytes.get(colon..).and_then(|rest| rest.first_chunk::<2>()) {
-                Some(b": ") => colon.wrapping_add(2),
-                Some([b':', _]) => colon.wrapping_add(1),
-                Some(b"\r\n") if colon == line => {
-                    next = colon.wrapping_add(2);
+            let behind = bytes.get(colon..).unwrap_or(&[]);
+            if colon == line {
+                if behind.starts_with(b"\r\n") {
+                    next = line.wrapping_add(2);
                     self.stage = Stage::Complete;
-                    break;
                 }
-                _ => break,
-            };
-            let Some(name) = bytes.get(line..colon) else {
-                break;
-            };
-            if name.is_empty() || name.len() > FIELD_NAME_BYTES_MAX {
                 break;
             }
+            // At most one space in front of the value; one behind it is not usual.
+            let value = match behind.first_chunk::<3>() {
+                Some([b':', b' ', third]) if *third != b' ' => colon.wrapping_add(2),
+                Some([b':', second, _]) if *second != b' ' => colon.wrapping_add(1),
+                _ => break,
+            };
+            let Some(name) = bytes
+                .get(line..colon)
+                .filter(|n| n.len() <= FIELD_NAME_BYTES_MAX)
+            else {
+                break;
+            };
             let id = FieldId::from_name(name);
             let end = match id {
                 FieldId::Host => usual_host(&mut blocks, value),
@@ -322,21 +326,21 @@ impl HeadState {
             let Some(end) = end else {
                 break;
             };
-            let crlf = bytes.get(end..).and_then(|rest| rest.first_chunk::<2>()) == Some(b"\r\n");
-            let (Some(text), Some(row)) = (bytes.get(value..end), rows.get_mut(self.rows as usize))
-            else {
-                break;
-            };
-            if !crlf || text.first() == Some(&b' ') || text.last() == Some(&b' ') {
-                break;
+            let around = bytes
+                .get(end.wrapping_sub(1)..)
+                .and_then(|rest| rest.first_chunk::<3>());
+            match (around, rows.get_mut(self.rows as usize)) {
+                (Some([last, b'\r', b'\n']), Some(row)) if *last != b' ' => {
+                    *row = pack(line, value, end, name.len(), id);
+                }
+                _ => break,
             }
-            *row = pack(line, value, end, name.len(), id);
             self.rows = self.rows.wrapping_add(1);
             match id {
                 FieldId::Other => {}
                 // Valid, as far as it was the usual one.
                 FieldId::Host => self.hosts = if self.hosts == 0 { 1 } else { HOST_TWICE },
-                _ => self.field(id, text),
+                _ => self.field(id, bytes.get(value..end).unwrap_or(&[])),
             }
             next = end.wrapping_add(2);
         }
