@@ -6,6 +6,7 @@
 
 mod app;
 pub mod challenge;
+pub mod cli;
 mod config;
 pub mod load;
 mod peer;

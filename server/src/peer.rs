@@ -96,4 +96,4 @@ impl Peer {
 }
 
 // The worker's share of what an idle connection costs.
-const _: () = assert!(size_of::<Peer>() <= 136);
+const _: () = assert!(size_of::<Peer>() <= 128);

@@ -2,10 +2,8 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use barewire_linux::{
-    BACKLOG, Epoll as Native, Region, Signals, Waker,
-    affinity::available,
-    bind_group,
-    limits::{descriptors, raise_descriptors},
+    BACKLOG, Epoll as Native, Region, Signals, Waker, affinity::available, bind_group,
+    limits::raise_descriptors,
 };
 
 /// What the banner calls it.

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::config::{Config, ConfigError, RESERVE};
 use crate::peer::Peer;
 use crate::platform::{
-    BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, descriptors, raise_descriptors,
+    BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, raise_descriptors,
 };
 use crate::worker::{Memory, Tally, Worker};
 
@@ -215,12 +215,17 @@ impl Server {
         self.threads.iter().any(JoinHandle::is_finished)
     }
 
+    /// Whether all workers have ended.
+    pub fn is_done(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
     /// Drains, waits as long as the configuration allows, then aborts what is left. Says what was
     /// done, and whether everything finished in time.
     pub fn shut_down(self) -> (Tally, bool) {
         self.handle.drain();
         let deadline = std::time::Instant::now() + self.shutdown;
-        while !self.threads.iter().all(JoinHandle::is_finished) {
+        while !self.is_done() {
             if std::time::Instant::now() >= deadline {
                 self.handle.abort();
                 return (self.join(), false);
@@ -252,16 +257,29 @@ pub(crate) fn worker_count(config: &Config) -> usize {
     }
 }
 
-/// Connections that fit into the descriptors that this process may have, for a default that has to
-/// start everywhere.
+/// Connections, at most those of `config`, that fit into the descriptors that this process may
+/// have, for a default that has to start everywhere. At least 1, whether it fits or not.
 pub(crate) fn connections_possible(config: &Config) -> usize {
     let workers = worker_count(config);
-    let (_, hard) = descriptors();
-    let mut fitting = config.clone();
-    while fitting.connections > 1 && fitting.descriptors(workers) as u64 > hard {
-        fitting.connections = fitting.connections * 3 / 4;
+    let needed = |connections| {
+        let config = Config {
+            connections,
+            ..config.clone()
+        };
+        config.descriptors(workers) as u64
+    };
+    // What `start` will be allowed; where the limits cannot even be set, it says so.
+    let allowed = raise_descriptors(needed(config.connections)).unwrap_or(u64::MAX);
+    let (mut least, mut most) = (1, config.connections);
+    while least < most {
+        let middle = least + (most - least).div_ceil(2);
+        if needed(middle) <= allowed {
+            least = middle;
+        } else {
+            most = middle - 1;
+        }
     }
-    fitting.connections
+    least
 }
 
 /// The body of a worker's thread.

@@ -8,7 +8,7 @@ use barewire_core::connection::{Bodies, Check, Fault, Site, Step};
 use barewire_core::driver::{Address, Completion, Driver, Instant, PeerId, Received, Slots};
 use barewire_core::limits::Limits;
 use barewire_core::wheel::Wheel;
-use barewire_core::wire::Date;
+use barewire_core::wire::{Date, Framing};
 
 use crate::app::{App, Context};
 use crate::peer::{Peer, State};
@@ -306,8 +306,11 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             let step = connection.step(&site, rx, tx);
             match step {
                 Step::Request(exchange) => {
-                    tally.requests += 1;
-                    *context.route = 0;
+                    // One with a body was counted at its head, and the application knows it.
+                    if exchange.head.framing() == Framing::None {
+                        tally.requests += 1;
+                        *context.route = 0;
+                    }
                     guard(tally, || {
                         let _ = app.request(&mut context, exchange);
                     });

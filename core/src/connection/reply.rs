@@ -199,6 +199,7 @@ impl<'s> ReplyHead<'s> {
     ) -> Result<Done, Full<'s>> {
         self.settle_persistence();
         self.connection_field();
+        let length_at = self.len;
         self.put(b"Content-Length: ");
         // The length is known only afterwards: five digits are kept free for it, as the buffer
         // holds at most 65,535 bytes, and the body closes up to them.
@@ -222,7 +223,11 @@ impl<'s> ReplyHead<'s> {
             }
         }
         self.len = self.len.saturating_sub(spare);
-        if !keeps_body {
+        if !self.status.allows_content() {
+            // Not even a length (RFC 9110 section 8.6).
+            self.len = length_at;
+            self.put(b"\r\n");
+        } else if !keeps_body {
             self.len = self.len.saturating_sub(body_len);
         }
         self.full |= !wrote;
@@ -303,7 +308,10 @@ impl<'s> ReplyHead<'s> {
     }
 
     /// RFC 9112 section 9.3: 1.1 stays open and 1.0 closes unless said otherwise.
+    ///
+    /// A stop that came after the head of the request is told here, too.
     fn connection_field(&mut self) {
+        self.reply.connection.flags.persistent &= !self.reply.site.draining;
         let flags = self.reply.connection.flags;
         match (flags.persistent, flags.old) {
             (false, _) => self.put(b"Connection: close\r\n"),

@@ -13,7 +13,7 @@
 //! Line ends are CR LF and nothing else: here, where the next message begins depends on them.
 
 use super::Fault;
-use super::class::{self, FIELD, TOKEN};
+use super::class::{self, FIELD, HEX, TOKEN};
 use crate::limits::CHUNK_EXCESS_BYTES_MAX;
 
 /// What comes next in a chunked body.
@@ -86,6 +86,9 @@ impl ChunkDecoder {
         if self.phase == Phase::Data {
             return Ok((0, ChunkStep::Data(self.size)));
         }
+        if let Some(usual) = self.usual(raw) {
+            return Ok(usual);
+        }
         for (at, byte) in raw.iter().enumerate() {
             let used = at.saturating_add(1);
             self.phase = self.follow(*byte)?;
@@ -114,6 +117,45 @@ impl ChunkDecoder {
         if self.size == 0 && self.phase == Phase::Data {
             self.phase = Phase::DataCr;
         }
+    }
+
+    /// The fast way, for a size line without extensions that is here as a whole: the end of the
+    /// chunk before, digits, a line end. Anything else is left to the slow way, untouched.
+    #[inline]
+    fn usual(&mut self, raw: &[u8]) -> Option<(usize, ChunkStep)> {
+        let start = match (self.phase, raw) {
+            (Phase::DataCr, [b'\r', b'\n', ..]) => 2,
+            (Phase::SizeFirst, _) => 0,
+            _ => return None,
+        };
+        let (mut size, mut at) = (0u64, start);
+        // Sixteen digits cannot overflow; so many are not usual.
+        let end = loop {
+            match *raw.get(at)? {
+                byte if class::is(byte, HEX) && at < 10 => {
+                    size = size << 4 | u64::from(hex_value(byte));
+                }
+                b'\r' if at > start => break at.wrapping_add(1),
+                _ => return None,
+            }
+            at = at.wrapping_add(1);
+        };
+        if raw.get(end) != Some(&b'\n') {
+            return None;
+        }
+        let used = end.wrapping_add(1);
+        // As the slow way counts, which is free of charge for so few bytes.
+        self.excess = self
+            .excess
+            .saturating_add(used as u32)
+            .saturating_sub(FREE_BYTES);
+        self.size = size;
+        if size == 0 {
+            self.phase = Phase::Last;
+            return Some((used, ChunkStep::Last));
+        }
+        self.phase = Phase::Data;
+        Some((used, ChunkStep::Data(size)))
     }
 
     /// Where `byte` leads to.
@@ -163,7 +205,10 @@ impl ChunkDecoder {
                 }
             }
             (Phase::DataCr, b'\r') => Phase::DataLf,
-            (Phase::DataLf, b'\n') => Phase::SizeFirst,
+            (Phase::DataLf, b'\n') => {
+                self.size = 0;
+                Phase::SizeFirst
+            }
             _ => return Err(Fault::Chunk),
         };
         Ok(next)

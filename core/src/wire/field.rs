@@ -34,21 +34,22 @@ impl FieldId {
     /// Names the field; names are case-insensitive (RFC 9110 section 5.1).
     #[inline]
     pub fn from_name(name: &[u8]) -> FieldId {
-        let (id, spelled): (FieldId, &[u8]) = match name.len() {
-            4 => (FieldId::Host, b"host"),
-            6 if matches!(name.first(), Some(b'E' | b'e')) => (FieldId::Expect, b"expect"),
-            6 => (FieldId::Accept, b"accept"),
-            7 => (FieldId::Upgrade, b"upgrade"),
-            10 => (FieldId::Connection, b"connection"),
-            12 => (FieldId::ContentType, b"content-type"),
-            14 => (FieldId::ContentLength, b"content-length"),
-            17 => (FieldId::TransferEncoding, b"transfer-encoding"),
-            _ => return FieldId::Other,
+        // First and last four letters, folded to lower case, tell all of them apart from nearly
+        // everything else; the few that pass are compared as words, which overlap. Folding sets
+        // one bit: in a token that makes nothing equal but the two cases of a letter, and '-'.
+        let (Some(start), Some(end)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) else {
+            return FieldId::Other;
         };
-        if name.eq_ignore_ascii_case(spelled) {
-            id
-        } else {
-            FieldId::Other
+        match (fold32(*start), fold32(*end), name.len()) {
+            (HOST, _, 4) => FieldId::Host,
+            (ACCE, CEPT, 6) => FieldId::Accept,
+            (EXPE, PECT, 6) => FieldId::Expect,
+            (UPGR, RADE, 7) => FieldId::Upgrade,
+            (CONN, TION, 10) if is(name, b"connection") => FieldId::Connection,
+            (CONT, TYPE, 12) if is(name, b"content-type") => FieldId::ContentType,
+            (CONT, NGTH, 14) if is(name, b"content-length") => FieldId::ContentLength,
+            (TRAN, DING, 17) if is(name, b"transfer-encoding") => FieldId::TransferEncoding,
+            _ => FieldId::Other,
         }
     }
 
@@ -65,6 +66,48 @@ impl FieldId {
             _ => FieldId::Other,
         }
     }
+}
+
+const HOST: u32 = u32::from_le_bytes(*b"host");
+const ACCE: u32 = u32::from_le_bytes(*b"acce");
+const CEPT: u32 = u32::from_le_bytes(*b"cept");
+const EXPE: u32 = u32::from_le_bytes(*b"expe");
+const PECT: u32 = u32::from_le_bytes(*b"pect");
+const UPGR: u32 = u32::from_le_bytes(*b"upgr");
+const RADE: u32 = u32::from_le_bytes(*b"rade");
+const CONN: u32 = u32::from_le_bytes(*b"conn");
+const TION: u32 = u32::from_le_bytes(*b"tion");
+const CONT: u32 = u32::from_le_bytes(*b"cont");
+const TYPE: u32 = u32::from_le_bytes(*b"type");
+const NGTH: u32 = u32::from_le_bytes(*b"ngth");
+const TRAN: u32 = u32::from_le_bytes(*b"tran");
+const DING: u32 = u32::from_le_bytes(*b"ding");
+
+fn fold32(letters: [u8; 4]) -> u32 {
+    u32::from_le_bytes(letters) | 0x2020_2020
+}
+
+fn fold64(letters: [u8; 8]) -> u64 {
+    u64::from_le_bytes(letters) | 0x2020_2020_2020_2020
+}
+
+/// Whether a token of the same length, 8 to 24 letters, spells `lower` in any case: three words,
+/// which overlap.
+#[inline(always)]
+pub(crate) fn is<const N: usize>(token: &[u8], lower: &[u8; N]) -> bool {
+    const { assert!(8 <= N && N <= 24) };
+    let Some(token) = token.first_chunk::<N>() else {
+        return false;
+    };
+    let word = |bytes: &[u8; N], at: usize| {
+        bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<8>())
+            .map(|word| fold64(*word))
+    };
+    word(token, 0) == word(lower, 0)
+        && word(token, N - 8) == word(lower, N - 8)
+        && (N <= 16 || word(token, 8) == word(lower, 8))
 }
 
 /// One row of the index, packed into 8 bytes: offsets from the start of the section.
@@ -97,6 +140,19 @@ impl Row {
             id: FieldId::from_number((word >> 56) as u8),
         }
     }
+}
+
+/// The row of a field that lies at these offsets.
+#[inline(always)]
+pub(crate) fn pack(at: usize, value: usize, end: usize, name_len: usize, id: FieldId) -> [u8; 8] {
+    let row = Row {
+        name: at as u16,
+        value: value as u16,
+        value_end: end as u16,
+        name_len: name_len as u8,
+        id,
+    };
+    row.pack()
 }
 
 /// Parses one field line (without its line end) that begins at `at` of its section, and writes

@@ -111,6 +111,10 @@ impl Evidence {
 
     /// The table.
     pub(crate) fn decide(&self, version: Version) -> Result<Framing, Fault> {
+        if (self.codings, self.lengths) == (Codings::None, Lengths::None) {
+            // Nearly every request, so it comes before the table and not as a row of it.
+            return Ok(Framing::None);
+        }
         match (version, self.codings, self.lengths) {
             (_, Codings::None, Lengths::None) => Ok(Framing::None),
             (_, Codings::None, Lengths::One) if self.length == 0 => Ok(Framing::None),
@@ -131,15 +135,22 @@ impl Evidence {
 
 /// A number of bytes: digits only (RFC 9110 section 8.6).
 fn number(value: &[u8]) -> Result<u64, Lengths> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+    let digits = || value.iter().map(|byte| byte.wrapping_sub(b'0'));
+    if value.is_empty() || digits().any(|digit| digit > 9) {
         return Err(Lengths::Invalid);
     }
-    value.iter().try_fold(0u64, |sum, digit| {
-        let digit = u64::from(digit.wrapping_sub(b'0'));
-        sum.checked_mul(10)
-            .and_then(|sum| sum.checked_add(digit))
-            .ok_or(Lengths::TooLarge)
-    })
+    if value.len() < 20 {
+        // Cannot overflow.
+        return Ok(digits().fold(0, |sum: u64, digit| {
+            sum.wrapping_mul(10).wrapping_add(u64::from(digit))
+        }));
+    }
+    digits()
+        .try_fold(0u64, |sum, digit| {
+            sum.checked_mul(10)
+                .and_then(|sum| sum.checked_add(u64::from(digit)))
+        })
+        .ok_or(Lengths::TooLarge)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod class;
 pub mod percent;
 pub mod value;
 
+mod blocks;
 mod chunk;
 mod date;
 mod fault;

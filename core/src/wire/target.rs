@@ -126,6 +126,34 @@ impl Target {
         flags: 0,
     };
 
+    /// A target in origin form that was validated elsewhere: its length, where its question mark
+    /// is, and whether path (1) and query (2) have escapes.
+    #[inline(always)]
+    pub(crate) fn origin(len: usize, question: Option<usize>, encoded: u8) -> Target {
+        let (end, query) = match question {
+            Some(at) => {
+                let start = at.wrapping_add(1) as u16;
+                (
+                    at as u16,
+                    Range16 {
+                        start,
+                        end: len as u16,
+                    },
+                )
+            }
+            None => (len as u16, NONE),
+        };
+        let path = if encoded & 1 == 0 { 0 } else { PATH_ENCODED };
+        let flags = path | if encoded & 2 == 0 { 0 } else { QUERY_ENCODED };
+        Target {
+            path: Range16 { start: 0, end },
+            query,
+            authority: NONE,
+            form: Form::Origin,
+            flags,
+        }
+    }
+
     /// The form in which it was sent.
     #[must_use]
     pub const fn form(&self) -> Form {

@@ -1,0 +1,133 @@
+//! `barewire serve`: starts a server, waits for a signal, ends in good order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::args::Choices;
+use super::{Code, Failure, banner, complain, say};
+use crate::challenge::{Board, REPLY_BYTES_MAX};
+use crate::config::Config;
+use crate::platform::Signals;
+use crate::server::{Server, StartError, connections_possible, worker_count};
+
+/// How often a server without signals is looked at: whether its workers live.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often one that ends is looked at: what a person does not notice.
+const LOOK_AT_END: Duration = Duration::from_millis(5);
+
+/// Serves until a signal comes.
+///
+/// # Errors
+/// Why it did not start.
+pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
+    // Before any thread: they inherit the mask.
+    let signals = Signals::block()
+        .map_err(|error| Failure::new(Code::Other, format!("cannot wait for signals: {error}")))?;
+    let options = choices.options;
+    let wanted = choices.config.connections;
+    let config = settle(choices)?;
+    let board = Board::new(options, config.workers).map_err(|_| {
+        let what = "the memory for the statistics cannot be had (lower --users or --user-bytes)";
+        Failure::new(Code::Resources, what)
+    })?;
+    let server = Server::start(&config, move |number| board.worker(number))
+        .map_err(|error| not_started(error, config.bind))?;
+    say(banner::text(&banner::Facts {
+        addr: server.local_addr(),
+        workers: server.workers(),
+        backend: server.backend(),
+        connections: config.connections,
+        lowered_from: (config.connections < wanted).then_some(wanted),
+        slots: config.slot_count(),
+        slot_bytes_all: config.reserved_bytes(),
+        prefault: config.prefault,
+        users: options.capacity.users_max,
+        user_bytes_all: board.reserved_bytes(),
+        shutdown_ms: config.shutdown_ms,
+    }));
+    Ok(attend(server, &signals, config.shutdown_ms))
+}
+
+/// Fills in what was left to the machine, and checks what was not.
+fn settle(choices: Choices) -> Result<Config, Failure> {
+    let usage = |line: String| Failure::new(Code::Usage, line);
+    let mut config = choices.config;
+    let workers_given = config.workers != 0;
+    config.workers = worker_count(&config);
+    config.limits.reply_bytes_max = config.limits.reply_bytes_max.max(REPLY_BYTES_MAX);
+    config.check().map_err(|error| usage(error.to_string()))?;
+    if !choices.connections_given {
+        config.connections = connections_possible(&config);
+    }
+    // A worker without a slot would never answer.
+    let most = config.slot_count().min(config.connections);
+    if most < config.workers {
+        if workers_given {
+            return Err(usage(format!(
+                "--workers {}: expected at most {most}, one for each connection and slot",
+                config.workers
+            )));
+        }
+        config.workers = most;
+    }
+    Ok(config)
+}
+
+fn not_started(error: StartError, bind: SocketAddr) -> Failure {
+    let code = match &error {
+        StartError::Config(_) => Code::Usage,
+        StartError::Busy(_) => Code::Busy,
+        StartError::Descriptors { .. } | StartError::Memory { .. } => Code::Resources,
+        StartError::Io(_) => Code::Other,
+    };
+    let line = match &error {
+        StartError::Memory { bytes } => {
+            format!("{bytes} bytes of memory cannot be had (lower --connections or --slots)")
+        }
+        StartError::Io(cause) => match cause.kind() {
+            io::ErrorKind::AddrNotAvailable => format!("{bind} is no address of this machine"),
+            io::ErrorKind::PermissionDenied => {
+                format!("{bind} is not allowed (ports below 1024 may want a privilege)")
+            }
+            _ => format!("cannot start on {bind}: {cause}"),
+        },
+        other => other.to_string(),
+    };
+    Failure::new(code, line)
+}
+
+/// Waits for the first signal, drains; for the second, or the end of the grace, aborts.
+fn attend(server: Server, signals: &Signals, shutdown_ms: u64) -> Code {
+    let handle = server.handle();
+    while signals.wait_timeout(LOOK).is_none() {
+        if server.has_ended() {
+            complain("a worker has ended; stopping");
+            handle.abort();
+            return report(server, false);
+        }
+    }
+    let deadline = Instant::now() + Duration::from_millis(shutdown_ms);
+    handle.drain();
+    say(banner::stopping(shutdown_ms));
+    while !server.is_done() {
+        if signals.wait_timeout(LOOK_AT_END).is_some() || Instant::now() >= deadline {
+            handle.abort();
+            return report(server, false);
+        }
+    }
+    report(server, true)
+}
+
+/// Waits for the workers, says what they did.
+fn report(server: Server, finished: bool) -> Code {
+    // A worker that panicked has said so itself.
+    match catch_unwind(AssertUnwindSafe(|| server.join())) {
+        Ok(tally) => {
+            say(banner::stopped(&tally, finished));
+            if finished { Code::Done } else { Code::Other }
+        }
+        Err(_) => Code::Other,
+    }
+}

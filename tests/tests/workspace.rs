@@ -1,0 +1,210 @@
+//! The rules of the house, as far as a program can see them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// All files of the repository with this ending, but for what is built.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == ending) {
+                found.push(path.strip_prefix(root()).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// A line without its comment. (A `//` within a string hides the rest of its line; nothing that is
+/// looked for here stands behind one.)
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
+/// Whether `word` stands in the code of a line as a word of its own.
+fn has_word(line: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    code(line).split(|c| !part(c)).any(|other| other == word)
+}
+
+/// Names of the packages that a package is built with, itself left out.
+fn dependencies(package: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .args(["--format", "{p}", "-p", package])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut names: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| *name != package)
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What core is built with: the four that it names, and what they need.
+const CORE: [&str; 9] = [
+    "atomic",
+    "bytemuck",
+    "byteorder",
+    "hash32",
+    "heapless",
+    "memchr",
+    "safe_arch",
+    "stable_deref_trait",
+    "wide",
+];
+
+#[test]
+fn core_depends_on_four_small_packages_and_their_own() {
+    assert_eq!(dependencies("barewire-core"), CORE);
+    let manifest = read(Path::new("core/Cargo.toml"));
+    let (_, rest) = manifest.split_once("[dependencies]\n").unwrap();
+    let named: Vec<&str> = rest
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split(['.', ' ']).next())
+        .collect();
+    assert_eq!(named, ["atomic", "heapless", "memchr", "wide"]);
+}
+
+#[cfg_attr(not(target_env = "gnu"), ignore = "the list is that of one platform")]
+#[test]
+fn the_platform_adds_nothing_but_system_calls() {
+    let all = dependencies("barewire-linux");
+    let added: Vec<&String> = all
+        .iter()
+        .filter(|name| !CORE.contains(&name.as_str()))
+        .collect();
+    // bitflags and linux-raw-sys are rustix's.
+    let expected = [
+        "barewire-core",
+        "bitflags",
+        "libc",
+        "linux-raw-sys",
+        "rustix",
+    ];
+    assert_eq!(added, expected);
+}
+
+#[test]
+fn only_platforms_contain_unsafe_code() {
+    // An allocator cannot be written without.
+    let permitted = ["tests/tests/sealed.rs"];
+    for path in files("rs") {
+        let name = path.to_string_lossy();
+        if name.starts_with("platform-") || permitted.contains(&&*name) {
+            continue;
+        }
+        for (number, line) in (1..).zip(read(&path).lines()) {
+            // The word in a string is no code.
+            let found = has_word(line, "unsafe") && !line.contains('"');
+            assert!(!found, "{name}:{number}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_other_packages_forbid_unsafe_code() {
+    for root in [
+        "core/src/lib.rs",
+        "server/src/lib.rs",
+        "server/src/main.rs",
+        "tests/src/lib.rs",
+    ] {
+        let text = read(Path::new(root));
+        assert!(
+            text.lines().any(|line| line == "#![forbid(unsafe_code)]"),
+            "{root}"
+        );
+    }
+    let core = read(Path::new("core/src/lib.rs"));
+    assert!(core.lines().any(|line| line == "#![no_std]"));
+    for path in files("rs") {
+        let name = path.to_string_lossy();
+        if name.starts_with("core/src") {
+            let text = read(&path);
+            let (product, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+            let found = product
+                .lines()
+                .any(|line| code(line).contains("extern crate alloc"));
+            assert!(!found, "{name}");
+        }
+    }
+}
+
+#[test]
+fn only_one_file_names_the_operating_system() {
+    for path in files("rs").into_iter().chain(files("toml")) {
+        let name = path.to_string_lossy();
+        let may = name.starts_with("platform-")
+            || name == "server/src/platform.rs"
+            || name == "server/Cargo.toml"
+            // This one looks for the word.
+            || name == "tests/tests/workspace.rs";
+        for (number, line) in (1..).zip(read(&path).lines()) {
+            assert!(
+                may || !has_word(line, "target_os"),
+                "{name}:{number}: {line}"
+            );
+        }
+    }
+}
+
+/// A file is about one thing, and can be read in one go. 500 lines are the aim; tables and test
+/// files may be a little longer.
+const LINES_MAX: usize = 640;
+
+#[test]
+fn no_file_is_too_long_to_be_read() {
+    let mut longest: Vec<(usize, PathBuf)> = files("rs")
+        .into_iter()
+        .map(|path| (read(&path).lines().count(), path))
+        .collect();
+    longest.sort();
+    longest.reverse();
+    println!("{:#?}", &longest[..5]);
+    assert!(longest[0].0 <= LINES_MAX, "{:?}", longest[0]);
+}
+
+#[test]
+fn a_connection_is_small() {
+    use barewire_core::{connection::Connection, driver, wheel};
+    assert!(size_of::<Connection>() <= 64);
+    // What an idle peer costs in all tables together.
+    let idle = size_of::<barewire::Peer>()
+        + size_of::<driver::Entry<std::num::NonZeroU32>>()
+        + size_of::<wheel::Entry>();
+    assert!(idle <= 192, "{idle} bytes");
+}
