@@ -75,8 +75,8 @@ fn the_same_seed_gives_the_same_run() {
 fn what_was_found_once_stays_found() {
     // An answer of 431 was lost: its lingering connection had no slot, and none was free. A ticket
     // for statistics stayed behind: its peer was lost after the request was put off, but before
-    // what stood in front of it was sent.
-    for seed in [183, 560] {
+    // what stood in front of it was sent. (Who changes the scenarios has to look for new seeds.)
+    for seed in [587, 3039] {
         run(seed);
     }
 }

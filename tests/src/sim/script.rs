@@ -111,6 +111,8 @@ pub(crate) struct Draft<'r> {
     /// Bytes of answers so far, at least.
     pub(crate) answers: usize,
     pub(crate) expected: Vec<Expected>,
+    /// It cuts its requests and waits there for the answers to earlier ones.
+    pub(crate) awaits: bool,
 }
 
 /// Bytes of the least answer of 200: status line, date and the empty line.
@@ -154,6 +156,7 @@ pub(crate) fn script(rng: &mut Rng, terms: Terms) -> Script {
         sent: 0,
         answers: 0,
         expected: Vec::new(),
+        awaits: false,
     };
     draft.live(fate);
     let Draft {
@@ -187,9 +190,10 @@ impl Draft<'_> {
         let count = if single { 0 } else { self.rng.one_to(most) };
         // Pipelined, or each after the answer before.
         let awaits = self.rng.chance(100);
+        self.awaits = awaits && self.rng.chance(128);
         for _ in 0..count {
             self.request(Manner::default());
-            if awaits || self.rng.chance(20) {
+            if (awaits && !self.awaits) || self.rng.chance(20) {
                 self.steps.push(Step::Await(self.answers));
             }
         }
@@ -279,6 +283,12 @@ impl Draft<'_> {
             };
             let (now, later) = rest.split_at(n.min(rest.len()));
             rest = later;
+            // In the middle of a request it waits for the answers to those before.
+            if !later.is_empty() && self.awaits {
+                self.steps.push(Step::Send(now.to_vec()));
+                self.steps.push(Step::Await(self.answers));
+                continue;
+            }
             match self.steps.last_mut() {
                 // What is pipelined mostly comes together.
                 Some(Step::Send(before)) if self.rng.chance(160) => before.extend_from_slice(now),
