@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use barewire_core::connection::{Bodies, Check, Fault, Site, Step};
+use barewire_core::connection::{Bodies, Check, Fault, Site, Step, Wait};
 use barewire_core::driver::{Address, Completion, Driver, Instant, PeerId, Received, Slots};
 use barewire_core::limits::Limits;
 use barewire_core::wheel::Wheel;
@@ -154,7 +154,17 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.driver.accepting(false);
         self.draining = true;
         for index in 0..self.peers.len() as u32 {
-            if self.peers[index as usize].state != State::Vacant {
+            let peer = &mut self.peers[index as usize];
+            if peer.state == State::Vacant {
+                continue;
+            }
+            let in_flight = self.driver.cancel(peer.id(index));
+            peer.land(in_flight);
+            if peer.connection.is_active() && peer.rx.is_some() && peer.tx.is_some() {
+                // It is stepped once more, so that the application drops what it keeps.
+                peer.connection.lose();
+                self.run(index);
+            } else {
                 self.close(index, true);
             }
         }
@@ -339,10 +349,13 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         _ => Waiting::Away,
                     };
                     let now_ms = now.millis();
+                    let lingers = connection.waiting_for() == Wait::Linger;
                     let due = deadline.watch(connection, rx, limits, now_ms as u32);
                     hang(wheel, index, at(now_ms, due));
                     match what {
-                        Waiting::Read if rx.is_empty() => {
+                        // Who lingers keeps its slot: if none were free later, a close with
+                        // unread bytes would reset, and the answer be lost at the peer.
+                        Waiting::Read if rx.is_empty() && !lingers => {
                             if let Some(slot) = peer.slot() {
                                 slots.give(slot);
                             }
@@ -424,19 +437,9 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         }
     }
 
-    /// A deferred exchange will not be resumed.
+    /// A deferred exchange will not be resumed. The application hears of it by `Step::Cut`.
     fn forget(&mut self, index: u32) {
-        let peer = &mut self.peers[index as usize];
-        peer.state = State::Open;
-        let (id, from) = (peer.id(index), peer.from);
-        let mut context = Context {
-            peer: id,
-            from,
-            now: self.driver.now(),
-            route: &mut peer.route,
-            local: &|| None,
-        };
-        self.app.gone(&mut context);
+        self.peers[index as usize].state = State::Open;
         self.deferred.retain(|other| *other != index);
     }
 

@@ -101,7 +101,7 @@ struct Flags {
     old: bool,
     /// `100 Continue` was asked for and not sent yet.
     expects: bool,
-    /// The application was lent a part of this request: it must hear of a cut.
+    /// The application was lent a part of this request, or put it off: it must hear of a cut.
     told: bool,
     /// Something was lent and nothing came of it.
     stuck: bool,
@@ -129,8 +129,8 @@ pub enum Step<'s> {
     End(Ending<'s>),
     /// A streamed answer has room again.
     Room(BodyWriter<'s>),
-    /// Body or answer ended early (peer gone, bad chunk, deadline): drop what is kept for this
-    /// request. Its end follows.
+    /// Body or answer ended early, or a deferred exchange will not be answered (peer gone, bad
+    /// chunk, deadline): drop what is kept for this request. Its end follows.
     Cut,
     /// The exchange is deferred and everything before it is sent: connection and buffers may now
     /// move to another thread, until [`Connection::resume`].

@@ -73,9 +73,11 @@ impl<'s> Reply<'s> {
     }
 
     /// Puts the exchange off: after [`Step::Away`](super::Step::Away) it can be resumed, here or
-    /// on another thread. Until then nothing more is read from this connection.
+    /// on another thread. Until then nothing more is read from this connection. If it ends before
+    /// it is answered, [`Step::Cut`](super::Step::Cut) tells.
     pub fn defer(self) -> Done {
         self.connection.phase = Phase::Deferred;
+        self.connection.flags.told = true;
         Done(())
     }
 

@@ -553,6 +553,55 @@ fn a_deferred_exchange_comes_back_after_everything_before_it_is_sent() {
 }
 
 #[test]
+fn a_deferred_exchange_hears_that_it_will_not_be_answered() {
+    // Lost before everything in front of it was sent; lost when it was away; too late.
+    for (away, expires) in [(false, false), (false, true), (true, false), (true, true)] {
+        let site = Site::new(&Limits::DEFAULT);
+        let (mut rx, mut tx) = (
+            RecvBuffer::<[u8; 1024]>::new(),
+            SendBuffer::<[u8; 1024]>::new(),
+        );
+        let mut connection = Connection::new();
+        rx.space_for_test(format!("{GET}{GET}").as_bytes());
+        let (mut requests, mut cuts, mut ended) = (0, 0, false);
+        loop {
+            let step = connection.step(&site, &mut rx, &mut tx);
+            match step {
+                Step::Request(exchange) => {
+                    requests += 1;
+                    let _ = match requests {
+                        2 => exchange.reply.defer(),
+                        _ => exchange.reply.status(Status::OK).text("now").unwrap(),
+                    };
+                }
+                Step::Write(_) | Step::Away if !ended => {
+                    if away && matches!(step, Step::Write(_)) {
+                        let n = tx.pending().len();
+                        tx.sent(n);
+                        continue;
+                    }
+                    ended = true;
+                    match expires {
+                        true => connection.expire(),
+                        false => connection.lose(),
+                    }
+                }
+                Step::Write(bytes) => {
+                    let n = bytes.len();
+                    tx.sent(n);
+                }
+                Step::Cut => cuts += 1,
+                Step::Read(_) => rx.end(),
+                Step::HalfClose => {}
+                Step::Close => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        assert_eq!((requests, cuts), (2, 1), "{away} {expires}");
+    }
+}
+
+#[test]
 fn misreported_bytes_end_the_connection_and_harm_nothing() {
     let site = Site::new(&Limits::DEFAULT);
     let (mut rx, mut tx) = (

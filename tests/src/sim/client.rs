@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use barewire_core::driver::Instant;
+
 /// One thing that a client does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -11,6 +13,8 @@ pub enum Step {
     Pause(u64),
     /// Waits until it has received so many bytes in all.
     Await(usize),
+    /// Takes no more answers, as long as the server holds the connection.
+    Deaf,
     /// Sends no more, but goes on receiving.
     HalfClose,
     /// Goes away in order. What the server sends from then on is answered with a reset.
@@ -65,6 +69,21 @@ pub struct Transcript {
     pub sent: usize,
     /// How it ended.
     pub ending: Ending,
+    /// When the server did what, on the virtual clock.
+    pub times: Times,
+}
+
+/// When the server did something for one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Accepted it.
+    pub accepted: Option<Instant>,
+    /// Read its first byte.
+    pub first_read: Option<Instant>,
+    /// Last read or sent at least one byte.
+    pub touched: Option<Instant>,
+    /// Shut down its sending side, or closed.
+    pub ended: Option<Instant>,
 }
 
 /// A client in the middle of its plan.
@@ -74,6 +93,8 @@ pub(crate) struct Client {
     pub(crate) transcript: Transcript,
     /// A step, or the next piece of one, is on the agenda.
     pub(crate) scheduled: bool,
+    /// Takes no answers.
+    pub(crate) deaf: bool,
 }
 
 impl Client {
@@ -84,13 +105,24 @@ impl Client {
                 received: Vec::new(),
                 sent: 0,
                 ending: Ending::Open,
+                times: Times::default(),
             },
             scheduled: false,
+            deaf: false,
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
         self.transcript.ending == Ending::Open
+    }
+
+    /// The server read or sent something.
+    pub(crate) fn touch(&mut self, now: Instant, read: bool) {
+        let times = &mut self.transcript.times;
+        times.touched = Some(now);
+        if read {
+            times.first_read.get_or_insert(now);
+        }
     }
 
     pub(crate) fn end(&mut self, ending: Ending) {

@@ -207,6 +207,7 @@ impl SimKernel {
                 }
                 self.wake(at);
             }
+            Some(Step::Deaf) => client.deaf = true,
             Some(Step::HalfClose) => {
                 link.fin = true;
                 self.wake(at);
@@ -236,6 +237,9 @@ impl SimKernel {
     fn drain(&mut self, at: usize) {
         let (client, link) = (&mut self.clients[at], &mut self.links[at]);
         link.draining = false;
+        if client.deaf && link.held {
+            return;
+        }
         let n = match self.rng.below(2) {
             0 => link.outbox.len(),
             _ => self.rng.one_to(link.outbox.len()).min(link.outbox.len()),
@@ -358,6 +362,7 @@ impl Kernel for SimKernel {
         }
         let at = self.backlog.pop_front().ok_or(Trouble::WouldBlock)?;
         self.links[at].held = true;
+        self.clients[at].transcript.times.accepted = Some(Instant(self.now));
         let number = NonZeroU32::MIN.saturating_add(at as u32);
         let client = std::net::SocketAddr::from(([10, 0, 0, 1], at as u16));
         Ok((SimSocket(number), Address::new(client)))
@@ -405,6 +410,7 @@ impl Kernel for SimKernel {
         if n < into.len() && !link.inbox.is_empty() && !link.told_end {
             self.plan_soon(Act::Wake(at));
         }
+        self.clients[at].touch(Instant(self.now), true);
         Ok(n)
     }
 
@@ -440,6 +446,7 @@ impl Kernel for SimKernel {
                 self.plan_soon(Act::Wake(at));
             }
         }
+        self.clients[at].touch(Instant(self.now), false);
         self.start_drain(at);
         Ok(n)
     }
@@ -447,6 +454,8 @@ impl Kernel for SimKernel {
     fn shutdown(&mut self, socket: &SimSocket) {
         let at = socket.at();
         self.links[at].server_fin = true;
+        let times = &mut self.clients[at].transcript.times;
+        times.ended.get_or_insert(Instant(self.now));
         if self.links[at].fin {
             // Both directions are shut: a hang-up.
             self.wake(at);
@@ -459,6 +468,8 @@ impl Kernel for SimKernel {
         let link = &mut self.links[at];
         assert!(link.held, "closed twice");
         link.held = false;
+        let times = &mut self.clients[at].transcript.times;
+        times.ended.get_or_insert(Instant(self.now));
         if let Some(token) = link.token.take()
             && self.rng.chance(self.faults.stale)
         {

@@ -23,13 +23,20 @@
 //! once; the next poll takes it off and reports all that is true of the socket then; what was
 //! reported and not used is not reported again.
 
+mod bounds;
 mod client;
+mod contract;
 mod faults;
 mod kernel;
 mod link;
+mod request;
 mod rng;
+pub mod scenario;
+mod script;
+mod stage;
 
-pub use client::{Ending, Plan, Step, Transcript};
+pub use client::{Ending, Plan, Step, Times, Transcript};
+pub use contract::Checked;
 pub use faults::Faults;
 pub use kernel::{SimKernel, SimSocket};
 pub use rng::Rng;

@@ -1,0 +1,217 @@
+//! The contract between a worker and its driver, checked from the middle.
+
+use std::collections::HashMap;
+
+use barewire_core::buffer::{RecvBuffer, SendBuffer};
+use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, PeerId, Slots};
+
+/// A driver that panics as soon as the worker above it or the driver below it breaks the contract
+/// of [`Driver`]: names of closed connections, completions that nobody asked for, buffers that come
+/// home to somebody else.
+///
+/// Stricter than the contract in one point, because the worker is: it never has a receive and a
+/// send in flight at once, so no receive can take away bytes that a finished send has to go on with.
+#[derive(Debug)]
+pub struct Checked<D> {
+    inner: D,
+    flights: HashMap<u32, Flight>,
+    /// Which open connection holds the buffer at this address.
+    owners: HashMap<usize, u32>,
+}
+
+/// What one open connection has in flight.
+#[derive(Debug)]
+struct Flight {
+    generation: u32,
+    receiving: bool,
+    sending: bool,
+    rx: Option<usize>,
+    tx: Option<usize>,
+}
+
+fn at<T: ?Sized>(buffer: &T) -> usize {
+    core::ptr::from_ref(buffer).addr()
+}
+
+impl<D> Checked<D> {
+    /// Nothing is open yet.
+    pub fn new(inner: D) -> Checked<D> {
+        Checked {
+            inner,
+            flights: HashMap::new(),
+            owners: HashMap::new(),
+        }
+    }
+
+    /// The driver below.
+    pub fn inner(&self) -> &D {
+        &self.inner
+    }
+
+    fn flight(&mut self, peer: PeerId) -> &mut Flight {
+        let flight = self.flights.get_mut(&peer.index);
+        let flight = flight.unwrap_or_else(|| panic!("{peer:?} is not open"));
+        assert_eq!(flight.generation, peer.generation, "{peer:?} is closed");
+        flight
+    }
+
+    /// Notes that `peer` holds this buffer, as before if it held one.
+    fn own(&mut self, peer: PeerId, rx: Option<usize>, tx: Option<usize>) {
+        for address in [rx, tx].into_iter().flatten() {
+            let owner = *self.owners.entry(address).or_insert(peer.index);
+            assert_eq!(owner, peer.index, "somebody else's buffer");
+        }
+        let flight = self.flight(peer);
+        for (held, now) in [(&mut flight.rx, rx), (&mut flight.tx, tx)] {
+            if let Some(now) = now {
+                assert_eq!(*held.get_or_insert(now), now, "another buffer");
+            }
+        }
+    }
+
+    fn disown(&mut self, peer: PeerId) {
+        let flight = self.flight(peer);
+        for address in [flight.rx.take(), flight.tx.take()].into_iter().flatten() {
+            self.owners.remove(&address);
+        }
+    }
+
+    fn land(&mut self, peer: PeerId, in_flight: &InFlight) {
+        let rx = in_flight.rx.as_deref().map(at);
+        self.home(peer, (rx, in_flight.tx.as_deref().map(at)));
+    }
+
+    /// All that was in flight has come home.
+    fn home(&mut self, peer: PeerId, (rx, tx): (Option<usize>, Option<usize>)) {
+        let flight = self.flight(peer);
+        if flight.receiving && flight.rx.is_some() {
+            assert!(rx.is_some(), "the buffer of a receive was lost");
+        }
+        assert!(
+            !flight.sending || tx.is_some(),
+            "the buffer of a send was lost"
+        );
+        flight.receiving = false;
+        flight.sending = false;
+        self.own(peer, rx, tx);
+    }
+
+    fn check(&mut self, completion: &Completion) {
+        match completion {
+            Completion::Accepted { peer, .. } => {
+                let flight = Flight {
+                    generation: peer.generation,
+                    receiving: false,
+                    sending: false,
+                    rx: None,
+                    tx: None,
+                };
+                let old = self.flights.insert(peer.index, flight);
+                assert!(old.is_none(), "{peer:?} is in use");
+            }
+            Completion::Received { peer, rx, tx, .. } => {
+                let flight = self.flight(*peer);
+                assert!(flight.receiving, "nobody asked for a receive");
+                assert_eq!(flight.rx.is_none(), tx.is_some(), "half a slot");
+                flight.receiving = false;
+                self.own(*peer, Some(at(&**rx)), tx.as_deref().map(at));
+            }
+            Completion::Sent { peer, tx } => {
+                let flight = self.flight(*peer);
+                assert!(flight.sending, "nobody asked for a send");
+                flight.sending = false;
+                assert!(tx.pending().is_empty(), "not all is sent");
+                self.own(*peer, None, Some(at(&**tx)));
+            }
+            Completion::Ended { peer } => {
+                let flight = self.flight(*peer);
+                assert!(flight.receiving && flight.rx.is_none(), "nobody asked");
+                flight.receiving = false;
+            }
+            Completion::Lost { peer, rx, tx } => {
+                let home = (rx.as_deref().map(at), tx.as_deref().map(at));
+                self.home(*peer, home);
+            }
+            Completion::Notified => {}
+        }
+    }
+}
+
+impl<D: Driver> Driver for Checked<D> {
+    type Error = D::Error;
+
+    fn recv(&mut self, peer: PeerId, mut rx: Option<&'static mut RecvBuffer>) {
+        let flight = self.flight(peer);
+        assert!(!flight.receiving && !flight.sending, "one thing at a time");
+        flight.receiving = true;
+        match &mut rx {
+            Some(rx) => {
+                assert!(!rx.space().is_empty(), "no space to receive into");
+                let address = at(&**rx);
+                self.own(peer, Some(address), None);
+            }
+            None => self.disown(peer),
+        }
+        self.inner.recv(peer, rx);
+    }
+
+    fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        let flight = self.flight(peer);
+        assert!(!flight.receiving && !flight.sending, "one thing at a time");
+        flight.sending = true;
+        assert!(!tx.pending().is_empty(), "nothing to send");
+        self.own(peer, None, Some(at(&*tx)));
+        self.inner.send(peer, tx);
+    }
+
+    fn shutdown(&mut self, peer: PeerId) {
+        self.flight(peer);
+        self.inner.shutdown(peer);
+    }
+
+    fn cancel(&mut self, peer: PeerId) -> InFlight {
+        self.flight(peer);
+        let in_flight = self.inner.cancel(peer);
+        self.land(peer, &in_flight);
+        in_flight
+    }
+
+    fn close(&mut self, peer: PeerId, abort: bool) -> InFlight {
+        self.flight(peer);
+        let in_flight = self.inner.close(peer, abort);
+        self.land(peer, &in_flight);
+        self.disown(peer);
+        self.flights.remove(&peer.index);
+        in_flight
+    }
+
+    fn accepting(&mut self, yes: bool) {
+        self.inner.accepting(yes);
+    }
+
+    fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), D::Error> {
+        self.inner.wait(slots, until)
+    }
+
+    fn next(&mut self) -> Option<Completion> {
+        let completion = self.inner.next()?;
+        self.check(&completion);
+        Some(completion)
+    }
+
+    fn now(&self) -> Instant {
+        self.inner.now()
+    }
+
+    fn tick(&mut self) -> Instant {
+        self.inner.tick()
+    }
+
+    fn local(&self, peer: PeerId) -> Option<Address> {
+        self.inner.local(peer)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.inner.is_busy()
+    }
+}
