@@ -12,6 +12,7 @@ mod recv;
 mod send;
 
 pub use recv::RecvBuffer;
+pub(crate) use send::Draft;
 pub use send::SendBuffer;
 
 /// One unit of buffer memory: what an active connection holds and an idle one gives back.

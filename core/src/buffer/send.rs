@@ -104,38 +104,27 @@ impl SendBuffer {
     /// Appends all of `bytes`, or nothing.
     #[must_use]
     pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
-        match self
-            .tail(bytes.len())
-            .and_then(|tail| tail.get_mut(..bytes.len()))
-        {
-            Some(into) => {
-                into.copy_from_slice(bytes);
-                // In range: the tail was that long.
-                self.end = self.end.saturating_add(bytes.len() as u16);
-                true
-            }
-            None => false,
-        }
+        let mut draft = self.draft();
+        draft.put(bytes);
+        draft.commit()
     }
 
-    /// The free bytes behind the pending ones, at least `least` of them. What is written there is
-    /// a draft until [`grow`](Self::grow) takes it into use: an answer that does not fit, or is
-    /// given up, leaves no trace.
-    pub(crate) fn tail(&mut self, least: usize) -> Option<&mut [u8]> {
-        let capacity = self.capacity();
-        if capacity.saturating_sub(self.end as usize) < least {
-            if self.room() < least {
-                return None;
-            }
+    /// The free bytes behind the pending ones, to write an answer into. What is written there is
+    /// a draft until it is committed: an answer that does not fit, or is given up, leaves no trace.
+    pub(crate) fn draft(&mut self) -> Draft<'_> {
+        if self.start > 0 {
             self.compact();
         }
-        self.bytes.get_mut(self.end as usize..capacity)
-    }
-
-    /// Takes the first `n` bytes of [`tail`](Self::tail) into use.
-    pub(crate) fn grow(&mut self, n: usize) {
-        let end = (self.end as usize).saturating_add(n).min(self.capacity());
-        self.end = end as u16;
+        let capacity = self.capacity();
+        Draft {
+            room: self
+                .bytes
+                .get_mut(self.end as usize..capacity)
+                .unwrap_or_default(),
+            len: 0,
+            full: false,
+            end: &mut self.end,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -158,6 +147,85 @@ impl SendBuffer {
             self.start = 0;
             self.end = (end - start) as u16;
         }
+    }
+}
+
+/// The free end of a send buffer, while something is written into it.
+pub(crate) struct Draft<'a> {
+    room: &'a mut [u8],
+    /// Bytes written and not committed.
+    len: usize,
+    /// Something did not fit; nothing more is written until the draft is over.
+    full: bool,
+    end: &'a mut u16,
+}
+
+impl Draft<'_> {
+    /// Appends to the draft.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        let end = self.len.wrapping_add(bytes.len());
+        match self.room.get_mut(self.len..end) {
+            Some(place) if !self.full => {
+                place.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => self.full = true,
+        }
+    }
+
+    /// Bytes of the draft.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether all of it fitted so far.
+    pub(crate) fn fits(&self) -> bool {
+        !self.full
+    }
+
+    /// Bytes that still fit behind the draft.
+    pub(crate) fn free(&self) -> usize {
+        self.room.len().saturating_sub(self.len)
+    }
+
+    /// What is written so far, to be changed.
+    pub(crate) fn written(&mut self) -> &mut [u8] {
+        self.room.get_mut(..self.len).unwrap_or_default()
+    }
+
+    /// Drops the last `n` bytes.
+    pub(crate) fn cut(&mut self, n: usize) {
+        self.len = self.len.saturating_sub(n);
+    }
+
+    /// Counts as not fitting from now on.
+    pub(crate) fn spoil(&mut self) {
+        self.full = true;
+    }
+
+    /// Takes the draft into use and begins the next one behind it; if it did not fit, drops it.
+    /// Says whether it fitted.
+    pub(crate) fn commit(&mut self) -> bool {
+        let fits = !self.full;
+        if fits {
+            // The room ends where 16 bits do.
+            *self.end = self.end.wrapping_add(self.len as u16);
+            let room = core::mem::take(&mut self.room);
+            self.room = room.get_mut(self.len..).unwrap_or_default();
+        }
+        self.len = 0;
+        self.full = false;
+        fits
+    }
+}
+
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("len", &self.len)
+            .field("full", &self.full)
+            .finish()
     }
 }
 
@@ -193,11 +261,18 @@ mod tests {
         let mut tx = SendBuffer::<[u8; 16]>::new();
         let tx: &mut SendBuffer = &mut tx;
         assert!(tx.append(b"first"));
-        tx.tail(8).unwrap()[..6].copy_from_slice(b"second");
+        let mut draft = tx.draft();
+        draft.put(b"second");
         assert_eq!(tx.pending(), b"first");
-        tx.grow(6);
-        assert_eq!(tx.pending(), b"firstsecond");
-        assert!(tx.tail(6).is_none());
+        let mut draft = tx.draft();
+        draft.put(b"second");
+        draft.put(b"too long");
+        assert!(!draft.commit(), "all of it or nothing");
+        draft.put(b"third");
+        assert!(draft.commit());
+        draft.put(b"!");
+        assert!(draft.commit());
+        assert_eq!(tx.pending(), b"firstthird!");
     }
 
     #[test]

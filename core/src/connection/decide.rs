@@ -124,7 +124,12 @@ impl Connection {
 
     fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
         let parts = rx.head_parts();
-        match parts.state.advance(parts.bytes, parts.rows, site.limits) {
+        let outcome = match parts.bytes {
+            // Between requests, where every connection comes by.
+            [] => Ok(None),
+            bytes => parts.state.advance(bytes, parts.rows, site.limits),
+        };
+        match outcome {
             Err(fault) => {
                 self.flags.head_only = parts.state.method() == Method::Head;
                 self.refuse(fault.into());

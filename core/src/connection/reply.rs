@@ -11,7 +11,7 @@ use core::fmt;
 use super::decide::CONTINUE;
 use super::phase::{Outbound, Phase};
 use super::{BodyKind, Connection, Fault, Site};
-use crate::buffer::SendBuffer;
+use crate::buffer::{Draft, SendBuffer};
 use crate::wire::{BARE_LINE_BYTES, Status, value};
 
 /// Proof that an exchange was answered, deferred, or otherwise decided. Cannot be made by hand.
@@ -36,7 +36,7 @@ pub struct Full<'s>(pub Reply<'s>);
 #[must_use = "a reply that is dropped is answered 500"]
 pub struct Reply<'s> {
     connection: &'s mut Connection,
-    tx: &'s mut SendBuffer,
+    draft: Draft<'s>,
     site: &'s Site<'s>,
 }
 
@@ -46,9 +46,10 @@ impl<'s> Reply<'s> {
         tx: &'s mut SendBuffer,
         site: &'s Site<'_>,
     ) -> Self {
+        let draft = tx.draft();
         Reply {
             connection,
-            tx,
+            draft,
             site,
         }
     }
@@ -58,12 +59,11 @@ impl<'s> Reply<'s> {
         let mut head = ReplyHead {
             reply: self,
             status,
-            len: 0,
-            full: false,
         };
-        let mut room = [0; BARE_LINE_BYTES];
-        let line = status.line().unwrap_or_else(|| status.line_in(&mut room));
-        head.put(line);
+        match status.line() {
+            Some(line) => head.put(line),
+            None => head.put(status.line_in(&mut [0; BARE_LINE_BYTES])),
+        }
         if let Some(date) = head.reply.site.date {
             head.put(b"Date: ");
             head.put(date.as_bytes());
@@ -90,8 +90,14 @@ impl<'s> Reply<'s> {
         Done(())
     }
 
-    pub(super) fn invite(self) -> Self {
-        self.connection.continue_now(self.tx);
+    /// The handler answers first and wants the body too: the peer has to be told to send it.
+    pub(super) fn invite(mut self) -> Self {
+        if self.connection.flags.expects {
+            // There is room: the fork was lent with it.
+            self.draft.put(CONTINUE);
+            self.draft.commit();
+            self.connection.flags.expects = false;
+        }
         self
     }
 
@@ -106,8 +112,15 @@ impl<'s> Reply<'s> {
     pub(super) fn into_writer(self) -> BodyWriter<'s> {
         BodyWriter {
             connection: self.connection,
-            tx: self.tx,
+            draft: self.draft,
         }
+    }
+
+    /// Nothing is said: for another try.
+    fn full(mut self) -> Full<'s> {
+        self.draft.spoil();
+        self.draft.commit();
+        Full(self)
     }
 
     /// The answer to a fault. There is room: the machine made sure.
@@ -132,10 +145,6 @@ impl<'s> Reply<'s> {
 pub struct ReplyHead<'s> {
     reply: Reply<'s>,
     status: Status,
-    /// Bytes of the draft.
-    len: usize,
-    /// The draft did not fit.
-    full: bool,
 }
 
 impl<'s> ReplyHead<'s> {
@@ -199,40 +208,41 @@ impl<'s> ReplyHead<'s> {
         mut self,
         write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
     ) -> Result<Done, Full<'s>> {
+        if self.is_silent() {
+            // Written for its length only.
+            let mut counted = Counter(0);
+            let wrote = write(&mut counted).is_ok();
+            self.head_of_whole(counted.0);
+            return if wrote {
+                self.commit()
+            } else {
+                Err(self.reply.full())
+            };
+        }
         self.settle_persistence();
         self.connection_field();
-        let length_at = self.len;
         self.put(b"Content-Length: ");
         // The length is known only afterwards: five digits are kept free for it, as the buffer
         // holds at most 65,535 bytes, and the body closes up to them.
-        let digits_at = self.len;
+        let digits_at = self.reply.draft.len();
         self.put(b"00000\r\n\r\n");
-        let body_at = self.len;
-        let wrote = write(&mut self).is_ok();
-        let body_len = self.len.saturating_sub(body_at);
+        let body_at = self.reply.draft.len();
+        if write(&mut self).is_err() {
+            self.reply.draft.spoil();
+        }
+        let body_len = self.reply.draft.len().saturating_sub(body_at);
         let mut room = [0; 20];
         let digits = decimal(body_len as u64, &mut room);
-        let spare = 5usize.saturating_sub(digits.len());
-        let keeps_body = self.status.allows_content() && !self.reply.connection.flags.head_only;
-        if let Some(draft) = self.reply.tx.tail(self.len) {
-            let end_of_digits = digits_at.saturating_add(digits.len());
-            if let Some(place) = draft.get_mut(digits_at..end_of_digits) {
-                place.copy_from_slice(digits);
-            }
-            let rest = digits_at.saturating_add(5)..self.len;
-            if rest.end <= draft.len() && rest.start <= rest.end {
-                draft.copy_within(rest, end_of_digits);
-            }
+        let end_of_digits = digits_at.saturating_add(digits.len());
+        let written = self.reply.draft.written();
+        if let Some(place) = written.get_mut(digits_at..end_of_digits) {
+            place.copy_from_slice(digits);
         }
-        self.len = self.len.saturating_sub(spare);
-        if !self.status.allows_content() {
-            // Not even a length (RFC 9110 section 8.6).
-            self.len = length_at;
-            self.put(b"\r\n");
-        } else if !keeps_body {
-            self.len = self.len.saturating_sub(body_len);
+        let rest = digits_at.saturating_add(5)..written.len();
+        if rest.start <= rest.end {
+            written.copy_within(rest, end_of_digits);
         }
-        self.full |= !wrote;
+        self.reply.draft.cut(5usize.saturating_sub(digits.len()));
         self.commit()
     }
 
@@ -243,7 +253,7 @@ impl<'s> ReplyHead<'s> {
     /// [`Full`] if the head is larger than what was promised.
     pub fn stream(mut self, length: Option<u64>) -> Result<BodyWriter<'s>, Full<'s>> {
         let flags = self.reply.connection.flags;
-        let silent = flags.head_only || !self.status.allows_content();
+        let silent = self.is_silent();
         let outbound = match length {
             Some(_) => Outbound::Length,
             None if flags.old => {
@@ -254,17 +264,19 @@ impl<'s> ReplyHead<'s> {
         };
         self.connection_field();
         match (outbound, length) {
-            _ if !self.status.allows_content() => {}
+            _ if !self.status.allows_content() => self.no_content(),
             (_, Some(length)) => self.content_length(length),
             (Outbound::Chunked, _) => self.put(b"Transfer-Encoding: chunked\r\n"),
             _ => {}
         }
         self.put(b"\r\n");
-        if self.full {
-            return Err(Full(self.reply));
+        let mut reply = self.reply;
+        if !reply.draft.commit() {
+            return Err(Full(reply));
         }
-        let Reply { connection, tx, .. } = self.reply;
-        tx.grow(self.len);
+        let Reply {
+            connection, draft, ..
+        } = reply;
         connection.outbound = if silent { Outbound::Silent } else { outbound };
         connection.owed = length.unwrap_or(0);
         connection.flags.stuck = false;
@@ -272,29 +284,39 @@ impl<'s> ReplyHead<'s> {
         if connection.phase == Phase::Choosing {
             connection.phase = Phase::Stream;
         }
-        Ok(BodyWriter { connection, tx })
+        Ok(BodyWriter { connection, draft })
     }
 
     fn parts(mut self, parts: &[&[u8]]) -> Result<Done, Full<'s>> {
-        self.settle_persistence();
-        self.connection_field();
-        if self.status.allows_content() {
-            let len = parts.iter().map(|part| part.len() as u64).sum();
-            self.content_length(len);
-        }
-        self.put(b"\r\n");
-        if self.status.allows_content() && !self.reply.connection.flags.head_only {
+        self.head_of_whole(parts.iter().map(|part| part.len() as u64).sum());
+        if !self.is_silent() {
             parts.iter().for_each(|part| self.put(part));
         }
         self.commit()
     }
 
-    fn commit(self) -> Result<Done, Full<'s>> {
-        if self.full {
-            return Err(Full(self.reply));
+    /// The rest of the head of an answer of `length` bytes.
+    fn head_of_whole(&mut self, length: u64) {
+        self.settle_persistence();
+        self.connection_field();
+        match self.status.allows_content() {
+            true => self.content_length(length),
+            false => self.no_content(),
         }
-        self.reply.tx.grow(self.len);
-        self.reply.connection.answered();
+        self.put(b"\r\n");
+    }
+
+    /// What is written goes nowhere: an answer to HEAD, or a status without content.
+    fn is_silent(&self) -> bool {
+        self.reply.connection.flags.head_only || !self.status.allows_content()
+    }
+
+    fn commit(self) -> Result<Done, Full<'s>> {
+        let mut reply = self.reply;
+        if !reply.draft.commit() {
+            return Err(Full(reply));
+        }
+        reply.connection.answered();
         Ok(Done(()))
     }
 
@@ -329,20 +351,26 @@ impl<'s> ReplyHead<'s> {
         self.put(b"\r\n");
     }
 
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        let place = self
-            .reply
-            .tx
-            .tail(end)
-            .and_then(|draft| draft.get_mut(self.len..end));
-        match place {
-            Some(place) if !self.full => {
-                place.copy_from_slice(bytes);
-                self.len = end;
-            }
-            _ => self.full = true,
+    /// 204, 304 and 1xx have no framing at all (RFC 9110 section 8.6); 205 is empty and says so.
+    fn no_content(&mut self) {
+        if self.status.allows_body() {
+            self.put(b"Content-Length: 0\r\n");
         }
+    }
+
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.reply.draft.put(bytes);
+    }
+}
+
+/// Counts what is written, and keeps none of it.
+struct Counter(u64);
+
+impl fmt::Write for Counter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(text.len() as u64);
+        Ok(())
     }
 }
 
@@ -350,7 +378,11 @@ impl fmt::Write for ReplyHead<'_> {
     /// Used by [`ReplyHead::body_with`] only: the type is not lent while fields can follow.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put(text.as_bytes());
-        if self.full { Err(fmt::Error) } else { Ok(()) }
+        if self.reply.draft.fits() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }
 
@@ -359,7 +391,7 @@ impl fmt::Write for ReplyHead<'_> {
 #[must_use = "finish the answer, or pause it until there is room"]
 pub struct BodyWriter<'s> {
     connection: &'s mut Connection,
-    tx: &'s mut SendBuffer,
+    draft: Draft<'s>,
 }
 
 /// Bytes of a chunk around its data: four digits at most, and two line ends.
@@ -369,12 +401,15 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 impl<'s> BodyWriter<'s> {
     pub(super) fn new(connection: &'s mut Connection, tx: &'s mut SendBuffer) -> Self {
-        BodyWriter { connection, tx }
+        BodyWriter {
+            connection,
+            draft: tx.draft(),
+        }
     }
 
     /// Bytes that the next [`write`](Self::write) takes.
     pub fn room(&self) -> usize {
-        let room = self.tx.room();
+        let room = self.draft.free();
         match self.connection.outbound {
             Outbound::Length => room.min(usize::try_from(self.connection.owed).unwrap_or(room)),
             Outbound::Chunked => room.saturating_sub(CHUNK_FRAME + LAST_CHUNK.len()),
@@ -392,12 +427,18 @@ impl<'s> BodyWriter<'s> {
         if n == 0 {
             return 0;
         }
-        let written = match self.connection.outbound {
-            Outbound::Chunked => self.chunk(piece),
-            Outbound::Silent => true,
-            _ => self.tx.append(piece),
-        };
-        if !written {
+        match self.connection.outbound {
+            Outbound::Silent => {}
+            Outbound::Chunked => {
+                let mut digits = [0; 4];
+                self.draft.put(hexadecimal(n as u16, &mut digits));
+                self.draft.put(b"\r\n");
+                self.draft.put(piece);
+                self.draft.put(b"\r\n");
+            }
+            _ => self.draft.put(piece),
+        }
+        if !self.draft.commit() {
             return 0;
         }
         self.connection.owed = self.connection.owed.saturating_sub(n as u64);
@@ -416,10 +457,11 @@ impl<'s> BodyWriter<'s> {
 
     /// The answer is over. One that is shorter than it promised cuts the connection, so that the
     /// peer sees it.
-    pub fn finish(self) -> Done {
+    pub fn finish(mut self) -> Done {
         match self.connection.outbound {
             Outbound::Chunked => {
-                let _ = self.tx.append(LAST_CHUNK);
+                self.draft.put(LAST_CHUNK);
+                self.draft.commit();
                 self.connection.answered();
             }
             Outbound::Length if self.connection.owed > 0 => {
@@ -428,25 +470,6 @@ impl<'s> BodyWriter<'s> {
             _ => self.connection.answered(),
         }
         Done(())
-    }
-
-    fn chunk(&mut self, data: &[u8]) -> bool {
-        let mut digits = [0; 4];
-        let size = hexadecimal(data.len() as u16, &mut digits);
-        let total = size.len().saturating_add(data.len()).saturating_add(4);
-        let Some(draft) = self.tx.tail(total) else {
-            return false;
-        };
-        let mut at = 0usize;
-        for part in [size, b"\r\n", data, b"\r\n"] {
-            let end = at.saturating_add(part.len());
-            if let Some(place) = draft.get_mut(at..end) {
-                place.copy_from_slice(part);
-            }
-            at = end;
-        }
-        self.tx.grow(total);
-        true
     }
 }
 
@@ -473,15 +496,6 @@ impl Connection {
             BodyKind::Over => Phase::Answered,
             _ => Phase::Discard,
         };
-    }
-
-    /// The handler answers first and wants the body too: the peer has to be told to send it.
-    pub(super) fn continue_now(&mut self, tx: &mut SendBuffer) {
-        if self.flags.expects {
-            // There is room: the fork was lent with it.
-            let _ = tx.append(CONTINUE);
-            self.flags.expects = false;
-        }
     }
 }
 

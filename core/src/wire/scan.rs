@@ -8,8 +8,14 @@ use super::class::{self, TOKEN};
 /// Where the next LF is, from `from` on.
 #[inline]
 pub(crate) fn line_feed(bytes: &[u8], from: usize) -> Option<usize> {
-    let at = memchr::memchr(b'\n', bytes.get(from..)?)?;
-    from.checked_add(at)
+    let rest = bytes.get(from..)?;
+    // Peers that send byte by byte: a vector's set-up would cost more than the look.
+    let at = if rest.len() < 16 {
+        rest.iter().position(|byte| *byte == b'\n')?
+    } else {
+        memchr::memchr(b'\n', rest)?
+    };
+    Some(from.wrapping_add(at))
 }
 
 /// How many bytes at the front are `tchar` (RFC 9110 section 5.6.2).
