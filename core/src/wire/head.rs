@@ -121,47 +121,71 @@ impl HeadState {
     ) -> Result<Option<usize>, Fault> {
         let max = (limits.head_bytes_max as usize).min(u16::MAX as usize);
         let clipped = bytes.get(..max).unwrap_or(bytes);
-        if self.scanned == self.next {
+        let partial = |state: &Self| match bytes.len() >= max {
+            true => Err(state.overflow()),
+            false => Ok(None),
+        };
+        loop {
+            if self.scanned != self.next {
+                // Within a line: before its end is here, nothing more can be said of it.
+                if scan::line_feed(clipped, self.scanned as usize).is_none() {
+                    self.scanned = clipped.len() as u16;
+                    return partial(self);
+                }
+                self.scanned = self.next;
+            }
             self.walk(clipped, rows, limits)?;
-        }
-        while self.stage != Stage::Complete {
-            if self.stage == Stage::RequestLine {
-                // So that something that is no HTTP at all is not waited for.
-                match clipped.get(self.next as usize) {
-                    Some(b'\r') | None => {}
-                    Some(byte) if class::is(*byte, class::TOKEN) => {}
-                    Some(b'\n') => return Err(Fault::LineEnd),
-                    Some(_) => return Err(Fault::Method),
-                }
+            if self.stage == Stage::Complete {
+                return Ok(Some(self.next as usize));
             }
+            self.first_byte(clipped)?;
             let Some(at) = self.line(clipped)? else {
-                return if bytes.len() >= max {
-                    Err(self.overflow())
-                } else {
-                    Ok(None)
-                };
+                return partial(self);
             };
-            let line = clipped.get(at..).unwrap_or(&[]);
-            let line = line.get(..(self.next as usize).saturating_sub(at).saturating_sub(2));
-            let line = line.unwrap_or(&[]);
-            match self.stage {
-                Stage::RequestLine if line.is_empty() => {}
-                Stage::RequestLine => {
-                    self.request_line(line, at, limits)?;
-                    self.stage = Stage::Fields;
-                }
-                _ if line.is_empty() => {
-                    self.complete()?;
-                    self.stage = Stage::Complete;
-                }
-                _ => {
-                    let (id, value) = parse_line(line, at, rows.get_mut(self.rows as usize))?;
-                    self.rows = self.rows.saturating_add(1);
-                    self.field(id, value);
-                }
+            let end = (self.next as usize).saturating_sub(2);
+            self.unusual(clipped.get(at..end).unwrap_or(&[]), at, rows, limits)?;
+            if self.stage == Stage::Complete {
+                return Ok(Some(self.next as usize));
             }
         }
-        Ok(Some(self.next as usize))
+    }
+
+    /// Something that is no HTTP at all is not waited for.
+    fn first_byte(&self, bytes: &[u8]) -> Result<(), Fault> {
+        match bytes.get(self.next as usize) {
+            _ if self.stage != Stage::RequestLine => Ok(()),
+            Some(b'\r') | None => Ok(()),
+            Some(byte) if class::is(*byte, class::TOKEN) => Ok(()),
+            Some(b'\n') => Err(Fault::LineEnd),
+            Some(_) => Err(Fault::Method),
+        }
+    }
+
+    /// The slow way: one complete line, whatever it is.
+    fn unusual(
+        &mut self,
+        line: &[u8],
+        at: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<(), Fault> {
+        match self.stage {
+            Stage::RequestLine if line.is_empty() => {}
+            Stage::RequestLine => {
+                self.request_line(line, at, limits)?;
+                self.stage = Stage::Fields;
+            }
+            _ if line.is_empty() => {
+                self.complete()?;
+                self.stage = Stage::Complete;
+            }
+            _ => {
+                let (id, value) = parse_line(line, at, rows.get_mut(self.rows as usize))?;
+                self.rows = self.rows.saturating_add(1);
+                self.field(id, value);
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with a trailer section (RFC 9112 section 7.1.2), after the head is complete.
