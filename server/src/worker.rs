@@ -115,16 +115,16 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
     pub fn turn(&mut self, until: Option<Instant>) -> Result<bool, D::Error> {
         let until = self.wake_up_at(until);
         if !self.driver.is_busy() {
-            self.app.sleep();
+            guard(&mut self.tally, || self.app.sleep());
         }
         self.driver.wait(&mut self.slots, until)?;
         let now = self.driver.now();
         if now >= self.date_due {
             self.date = Date::from_unix((self.unix_time)());
-            // Once a second, and half a second late at most.
+            // Twice a second: it is half a second late at most.
             self.date_due = Instant(now.0.saturating_add(500_000_000));
         }
-        self.app.turn();
+        guard(&mut self.tally, || self.app.turn());
         let mut notified = false;
         while let Some(completion) = self.driver.next() {
             notified |= matches!(completion, Completion::Notified);

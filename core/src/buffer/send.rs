@@ -19,6 +19,8 @@ pub struct SendBuffer<B: ?Sized = [u8]> {
     start: u16,
     /// End of the bytes in use.
     end: u16,
+    /// How often all was sent, wrapping: tells one flush from the next.
+    flushes: u8,
     /// `sent` was told more than was pending.
     misuse: bool,
     bytes: B,
@@ -31,6 +33,7 @@ impl<const N: usize> SendBuffer<[u8; N]> {
         SendBuffer {
             start: 0,
             end: 0,
+            flushes: 0,
             misuse: false,
             bytes: [0; N],
         }
@@ -122,6 +125,7 @@ impl SendBuffer {
                 .get_mut(self.end as usize..capacity)
                 .unwrap_or_default(),
             len: 0,
+            limit: usize::MAX,
             full: false,
             end: &mut self.end,
         }
@@ -135,9 +139,15 @@ impl SendBuffer {
         self.misuse
     }
 
+    /// How often all was sent, wrapping.
+    pub(crate) fn flushes(&self) -> u8 {
+        self.flushes
+    }
+
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
+        self.flushes = self.flushes.wrapping_add(1);
     }
 
     fn compact(&mut self) {
@@ -155,6 +165,8 @@ pub(crate) struct Draft<'a> {
     room: &'a mut [u8],
     /// Bytes written and not committed.
     len: usize,
+    /// Bytes that may be written and not committed.
+    limit: usize,
     /// Something did not fit; nothing more is written until the draft is over.
     full: bool,
     end: &'a mut u16,
@@ -166,12 +178,17 @@ impl Draft<'_> {
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         let end = self.len.wrapping_add(bytes.len());
         match self.room.get_mut(self.len..end) {
-            Some(place) if !self.full => {
+            Some(place) if !self.full && end <= self.limit => {
                 place.copy_from_slice(bytes);
                 self.len = end;
             }
             _ => self.full = true,
         }
+    }
+
+    /// What is committed at a time has at most `limit` bytes from now on.
+    pub(crate) fn limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Bytes of the draft.

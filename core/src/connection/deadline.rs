@@ -1,5 +1,22 @@
 //! Which deadline runs, and has it passed: the arithmetic, shared by the worker and by whoever
 //! embeds the core. Time is an argument.
+//!
+//! | waiting for      | due                                                               |
+//! |------------------|-------------------------------------------------------------------|
+//! | the first byte   | `first_byte_ms` after the accept                                  |
+//! | the next request | `idle_ms` after the last answer was sent                          |
+//! | a head           | `head_ms` and `request_ms` after its first byte                   |
+//! | a gathered body  | `request_ms` after the first byte of the head; or below the pace  |
+//! | a streamed body  | below the pace                                                    |
+//! | a handler        | `handler_ms` after it deferred                                    |
+//! | the peer's reads | `send_ms` for each filling of the send buffer                     |
+//! | the peer's end   | `linger_ms` after ours                                            |
+//!
+//! The pace: `body_rate_min * pace_ms / 1000` bytes in each window of `pace_ms`. A window begins
+//! with the wait for a body, and anew whenever so much has come: an average since the start would
+//! let a sender bank a fast beginning and then hold its slot for hours. Answers that are sent in
+//! between (an echo) put a window off by the time they take, and do not begin another one: one byte
+//! now and then keeps nobody alive.
 
 use super::{Connection, Wait};
 use crate::buffer::RecvBuffer;
@@ -11,18 +28,46 @@ use crate::limits::Limits;
 /// Call [`watch`](Self::watch) after every step that waits. It stores only when something else is
 /// waited for, so that a timer needs one store per request: let it hang where it hangs, and when
 /// it fires ask [`check`](Self::check), which says when to come back.
-// Packed to its 14 bytes: the two that alignment would add cost each idle peer of the server eight.
+// Every peer of a server has one, in a table that shall stay small: packed, as four bytes more
+// would be eight with those that go before alignment.
 #[derive(Clone, Copy, Debug)]
 #[repr(Rust, packed(2))]
 pub struct Deadline {
     due_ms: u32,
-    /// When the request at hand must be complete.
-    request_ms: u32,
+    /// When the request must be complete; of a streamed body the end of the pace window.
+    limit_ms: u32,
     /// Bytes received at the start of the pace window.
     mark: u32,
-    wait: Option<Wait>,
+    wait: WaitCode,
     /// Which request of the connection.
     request: u8,
+}
+
+/// What is waited for, in one byte: the wait (3 bits), whether a pace window has begun (1 bit), and
+/// which flush of the send buffer (4 bits).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct WaitCode(u8);
+
+impl WaitCode {
+    const NOTHING: WaitCode = WaitCode(0);
+    const PACED: u8 = 1 << 3;
+
+    fn new(wait: Wait, flush: u8) -> WaitCode {
+        let flush = if wait == Wait::Send { flush } else { 0 };
+        WaitCode((wait as u8).wrapping_add(1) | flush << 4)
+    }
+
+    fn is(self, wait: Wait) -> bool {
+        self.0 & 7 == (wait as u8).wrapping_add(1)
+    }
+
+    fn is_paced(self) -> bool {
+        self.0 & Self::PACED != 0
+    }
+
+    fn paced(self, yes: bool) -> WaitCode {
+        WaitCode(self.0 & !Self::PACED | if yes { Self::PACED } else { 0 })
+    }
 }
 
 /// The outcome of [`Deadline::check`].
@@ -39,9 +84,9 @@ impl Deadline {
     pub const fn new() -> Self {
         Deadline {
             due_ms: 0,
-            request_ms: 0,
+            limit_ms: 0,
             mark: 0,
-            wait: None,
+            wait: WaitCode::NOTHING,
             request: 0,
         }
     }
@@ -50,7 +95,7 @@ impl Deadline {
     /// embedding that gives it no buffers before.
     pub fn first_byte(&mut self, limits: &Limits, now_ms: u32) -> u32 {
         self.due_ms = now_ms.wrapping_add(limits.first_byte_ms);
-        self.wait = Some(Wait::FirstByte);
+        self.wait = WaitCode::new(Wait::FirstByte, 0);
         self.due_ms
     }
 
@@ -63,37 +108,50 @@ impl Deadline {
         now_ms: u32,
     ) -> u32 {
         let wait = connection.waiting_for();
-        let request = connection.requests();
-        if self.wait == Some(wait) && self.request == request {
+        let code = WaitCode::new(wait, connection.flush());
+        let (before, same_request) = (self.wait, self.request == connection.requests());
+        if before.paced(false) == code && same_request {
             if wait == Wait::Body {
-                self.pace(connection, rx, limits, now_ms);
+                self.keep_pace(connection, rx, limits, now_ms);
             }
             return self.due_ms;
         }
-        let began = self.wait != Some(Wait::Head) && wait == Wait::Head;
-        if began || self.request != request {
-            self.request_ms = match self.wait {
-                // The head that was waited for is complete: its clock runs on.
-                Some(Wait::Head) if !began => self.request_ms,
-                _ => now_ms.wrapping_add(limits.request_ms),
-            };
+        // The head that was waited for is complete, and its request goes on.
+        let next = self.request.wrapping_add(1) == connection.requests();
+        let same_request = same_request || (before.is(Wait::Head) && next);
+        if !same_request || wait == Wait::Head {
+            self.limit_ms = now_ms.wrapping_add(limits.request_ms);
         }
-        let allowed = match wait {
-            Wait::FirstByte => limits.first_byte_ms,
-            Wait::Head => limits.head_ms,
-            Wait::Body => limits.pace_ms,
-            Wait::Handler => limits.handler_ms,
-            Wait::Send => limits.send_ms,
-            Wait::Idle => limits.idle_ms,
-            Wait::Linger => limits.linger_ms,
+        let paced = same_request && before.is_paced();
+        self.wait = code.paced(paced || wait == Wait::Body);
+        self.request = connection.requests();
+        let after = |allowed: u32| now_ms.wrapping_add(allowed);
+        self.due_ms = match wait {
+            Wait::FirstByte => after(limits.first_byte_ms),
+            Wait::Head => earlier(after(limits.head_ms), self.limit_ms),
+            Wait::Handler => after(limits.handler_ms),
+            Wait::Send => after(limits.send_ms),
+            Wait::Idle => after(limits.idle_ms),
+            Wait::Linger => after(limits.linger_ms),
+            Wait::Body if !connection.is_streaming() => {
+                self.mark = rx.total();
+                earlier(after(limits.pace_ms), self.limit_ms)
+            }
+            Wait::Body => {
+                if !paced {
+                    self.mark = rx.total();
+                    self.limit_ms = after(limits.pace_ms);
+                } else if before.is(Wait::Send) {
+                    let began = self.due_ms.wrapping_sub(limits.send_ms);
+                    let took = now_ms.wrapping_sub(began);
+                    self.limit_ms = self.limit_ms.wrapping_add(took);
+                }
+                self.limit_ms
+            }
         };
-        self.due_ms = now_ms.wrapping_add(allowed);
-        if wait == Wait::Head || (wait == Wait::Body && !connection.is_streaming()) {
-            self.due_ms = earlier(self.due_ms, self.request_ms);
+        if wait == Wait::Body {
+            self.keep_pace(connection, rx, limits, now_ms);
         }
-        self.mark = rx.total();
-        self.wait = Some(wait);
-        self.request = request;
         self.due_ms
     }
 
@@ -107,14 +165,22 @@ impl Deadline {
     }
 
     /// A body that has brought what a window asks for gets another one, from now on.
-    fn pace(&mut self, connection: &Connection, rx: &RecvBuffer, limits: &Limits, now_ms: u32) {
+    fn keep_pace(
+        &mut self,
+        connection: &Connection,
+        rx: &RecvBuffer,
+        limits: &Limits,
+        now_ms: u32,
+    ) {
         let came = u64::from(rx.total().wrapping_sub(self.mark)).saturating_mul(1000);
         let least = u64::from(limits.body_rate_min).saturating_mul(u64::from(limits.pace_ms));
         if came >= least {
             self.mark = rx.total();
             self.due_ms = now_ms.wrapping_add(limits.pace_ms);
-            if !connection.is_streaming() {
-                self.due_ms = earlier(self.due_ms, self.request_ms);
+            if connection.is_streaming() {
+                self.limit_ms = self.due_ms;
+            } else {
+                self.due_ms = earlier(self.due_ms, self.limit_ms);
             }
         }
     }

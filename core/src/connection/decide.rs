@@ -63,8 +63,8 @@ impl Connection {
                     self.refuse(Fault::NotAnswered);
                     None
                 }
-                Phase::Body => self.body_room(tx),
-                Phase::Deferred if !tx.is_empty() => self.write(),
+                Phase::Body => self.lend_in_turn(STREAM_ROOM_BYTES_MIN, tx, Next::Room),
+                Phase::Deferred if !tx.is_empty() => self.write(tx),
                 Phase::Deferred | Phase::Away => {
                     self.phase = Phase::Away;
                     self.wait = Wait::Handler;
@@ -84,7 +84,7 @@ impl Connection {
                     };
                     None
                 }
-                Phase::Refuse => self.answer_fault(site, tx),
+                Phase::Refuse => self.answer_fault(site, rx, tx),
                 Phase::Last => self.last(rx, tx),
                 Phase::Linger => self.linger(site, rx),
                 Phase::Closed if self.flags.told => {
@@ -117,12 +117,16 @@ impl Connection {
         self.phase = Phase::Closed;
     }
 
-    fn write(&mut self) -> Option<Next> {
+    fn write(&mut self, tx: &SendBuffer) -> Option<Next> {
         self.wait = Wait::Send;
+        self.flush = tx.flushes();
         Some(Next::Write)
     }
 
     fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
+        if rx.state.is_fresh() {
+            rx.skip_empty_lines();
+        }
         let parts = rx.head_parts();
         let outcome = match parts.bytes {
             // Between requests, where every connection comes by.
@@ -130,26 +134,18 @@ impl Connection {
             bytes => parts.state.advance(bytes, parts.rows, site.limits),
         };
         match outcome {
-            Err(fault) => {
-                self.flags.head_only = parts.state.method() == Method::Head;
-                self.refuse(fault.into());
-            }
+            Err(fault) => self.refuse(fault.into()),
             Ok(Some(len)) => {
                 rx.head_is(len);
                 self.begin(site, rx);
             }
             Ok(None) => {
                 let begun = parts.state.has_begun(parts.bytes.len());
-                if !begun && !parts.bytes.is_empty() {
-                    // Empty lines in front of a request (RFC 9112 section 2.2) hold no slot.
-                    let lines = parts.state.empty_lines();
-                    rx.next_request(lines);
-                }
                 if !tx.is_empty() {
-                    return self.write();
+                    return self.write(tx);
                 }
                 if !begun && (rx.has_ended() || site.draining) {
-                    self.phase = Phase::Last;
+                    self.phase = Phase::Closed;
                 } else if rx.has_ended() {
                     self.refuse(Fault::Truncated);
                 } else if !rx.make_space() {
@@ -172,6 +168,7 @@ impl Connection {
         let state = &rx.state;
         self.requests = self.requests.wrapping_add(1);
         self.flags.persistent = state.is_persistent() && !site.draining;
+        self.flags.peer_closes = !state.is_persistent();
         self.flags.head_only = state.method() == Method::Head;
         self.flags.old = state.version() == Version::Http10;
         self.flags.expects = state.expects_continue();
@@ -217,7 +214,7 @@ impl Connection {
         next: Next,
     ) -> Option<Next> {
         if tx.room() < room.min(tx.capacity()) {
-            return self.write();
+            return self.write(tx);
         }
         self.phase = lent;
         self.flags.told |= lent == Phase::Choosing;
@@ -239,7 +236,7 @@ impl Connection {
             return None;
         }
         if !self.send_continue(tx) {
-            return self.write();
+            return self.write(tx);
         }
         match self.pump(want, site, rx) {
             Err(fault) => self.refuse(fault),
@@ -253,7 +250,7 @@ impl Connection {
     /// As `gather`, but what does not fit begins to stream.
     fn hold(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &mut SendBuffer) -> Option<Next> {
         if !self.send_continue(tx) {
-            return self.write();
+            return self.write(tx);
         }
         let want = (self.hold as usize).min(self.in_hand_max(rx));
         match self.pump(want, site, rx) {
@@ -271,7 +268,7 @@ impl Connection {
         tx: &mut SendBuffer,
     ) -> Option<Next> {
         if !self.send_continue(tx) {
-            return self.write();
+            return self.write(tx);
         }
         if !rx.body().is_empty() {
             return self.lend_chunk(site, tx);
@@ -279,10 +276,6 @@ impl Connection {
         if let Some(fault) = self.fault {
             // It lay behind bytes that were good and are taken now.
             self.refuse(fault);
-            return None;
-        }
-        if self.outbound == Outbound::Complete {
-            self.phase = Phase::Discard;
             return None;
         }
         let want = self.in_hand_max(rx);
@@ -299,54 +292,45 @@ impl Connection {
     fn lend_chunk(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Option<Next> {
         let room = match self.outbound {
             Outbound::Owed => promise(site, tx),
-            _ => STREAM_ROOM_BYTES_MIN.min(tx.capacity()),
+            _ => STREAM_ROOM_BYTES_MIN,
         };
-        if tx.room() < room || (self.flags.stuck && !tx.is_empty()) {
-            self.flags.stuck = false;
-            return self.write();
-        }
-        if self.flags.stuck {
-            // Lent with all the room there is, and nothing was taken.
-            self.refuse(Fault::NotAnswered);
-            return None;
-        }
-        self.flags.stuck = true;
-        Some(Next::Chunk)
+        self.lend_in_turn(room, tx, Next::Chunk)
     }
 
-    fn body_room(&mut self, tx: &SendBuffer) -> Option<Next> {
-        let room = STREAM_ROOM_BYTES_MIN.min(tx.capacity());
-        if tx.room() < room || (self.flags.stuck && !tx.is_empty()) {
+    /// Lends a piece of a stream again and again, as long as something comes of it.
+    fn lend_in_turn(&mut self, room: usize, tx: &SendBuffer, next: Next) -> Option<Next> {
+        if tx.room() < room.min(tx.capacity()) || (self.flags.stuck && !tx.is_empty()) {
             self.flags.stuck = false;
-            return self.write();
+            return self.write(tx);
         }
         if self.flags.stuck {
+            // Lent with all the room there is, and nothing was taken or written.
             self.refuse(Fault::NotAnswered);
             return None;
         }
         self.flags.stuck = true;
-        Some(Next::Room)
+        Some(next)
     }
 
     /// The answer is over and the body is not: it is read and dropped, if that is worth it.
     fn discard(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
         rx.take(rx.body().len());
-        if self.body != BodyKind::Over && !self.flags.persistent {
-            self.phase = Phase::Last;
+        if self.fault.is_some() || (self.body != BodyKind::Over && !self.flags.persistent) {
+            // A fault that lay behind good bytes stays one, though nobody wants them any more.
+            self.give_up(self.fault);
             return None;
         }
-        // A small bite each time, so that gathered bytes are dropped before they fill the buffer.
-        let want = self.in_hand_max(rx);
-        let outcome = self.pump(want, site, rx);
+        let outcome = self.pump(usize::MAX, site, rx);
         self.dropped = self.dropped.saturating_add(rx.body().len() as u32);
         rx.take(rx.body().len());
         match outcome {
-            Ok(Pump::Over) => self.phase = Phase::Answered,
             _ if self.dropped > site.limits.drain_bytes_max => self.give_up(None),
-            Ok(Pump::Filled) => {}
-            Ok(Pump::More) if !tx.is_empty() => return self.write(),
-            Ok(Pump::More) if rx.has_ended() => self.give_up(Some(Fault::Truncated)),
-            Ok(Pump::More) => return self.more(rx, tx),
+            Ok(Pump::Over) => self.phase = Phase::Answered,
+            Ok(Pump::More | Pump::Filled) if !tx.is_empty() => return self.write(tx),
+            Ok(Pump::More | Pump::Filled) if rx.has_ended() => {
+                self.give_up(Some(Fault::Truncated));
+            }
+            Ok(Pump::More | Pump::Filled) => return self.more(rx, tx),
             Err(fault) => self.give_up(Some(fault)),
         }
         None
@@ -362,7 +346,7 @@ impl Connection {
     /// More of the body has to come from the peer.
     fn more(&mut self, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
         if !tx.is_empty() {
-            return self.write();
+            return self.write(tx);
         }
         if rx.has_ended() {
             self.refuse(Fault::Truncated);
@@ -442,9 +426,11 @@ impl Connection {
         } else {
             CHUNK_FRAMING_ROOM
         };
+        // At least one: with none in hand a stream could not go on.
         rx.capacity()
             .saturating_sub(rx.head_len())
             .saturating_sub(framing)
+            .max(1)
     }
 
     /// Sends the interim response that was asked for, also if the body is there already: what
@@ -459,17 +445,25 @@ impl Connection {
         true
     }
 
-    fn answer_fault(&mut self, site: &Site<'_>, tx: &mut SendBuffer) -> Option<Next> {
+    fn answer_fault(
+        &mut self,
+        site: &Site<'_>,
+        rx: &mut RecvBuffer,
+        tx: &mut SendBuffer,
+    ) -> Option<Next> {
         if self.flags.told {
             self.flags.told = false;
             return Some(Next::Cut);
         }
         if self.outbound == Outbound::Owed {
             if tx.room() < FAULT_REPLY_BYTES.min(tx.capacity()) {
-                return self.write();
+                return self.write(tx);
             }
+            let parts = rx.head_parts();
+            // Also where the head was not complete, and nobody looked at its method.
+            self.flags.head_only |= parts.state.asks_head(parts.bytes);
             if let Some(fault) = self.fault {
-                Reply::new(self, tx, site).fault(fault);
+                Reply::new(self, tx, site, usize::MAX).fault(fault);
             }
         }
         self.phase = Phase::Last;
@@ -478,10 +472,12 @@ impl Connection {
 
     fn last(&mut self, rx: &RecvBuffer, tx: &SendBuffer) -> Option<Next> {
         if !tx.is_empty() {
-            return self.write();
+            return self.write(tx);
         }
-        // Closing while the peer still sends makes its system drop our last answer.
-        let sending = self.fault.is_some() || self.body != BodyKind::Over || rx.raw_len() > 0;
+        // Closing while the peer still sends makes its system drop our last answer. Only one that
+        // said itself that this is the last request is taken at its word.
+        let done = self.flags.peer_closes && self.fault.is_none();
+        let sending = !done || self.body != BodyKind::Over || rx.raw_len() > 0;
         if sending && !rx.has_ended() {
             self.phase = Phase::Linger;
             self.dropped = 0;
@@ -506,7 +502,8 @@ impl Connection {
 /// byte by byte, so few are enough; trailers need what they need.
 const CHUNK_FRAMING_ROOM: usize = 64;
 
-fn promise(site: &Site<'_>, tx: &SendBuffer) -> usize {
+/// Bytes that an answer may have.
+pub(super) fn promise(site: &Site<'_>, tx: &SendBuffer) -> usize {
     (site.limits.reply_bytes_max as usize).min(tx.capacity())
 }
 

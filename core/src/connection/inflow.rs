@@ -55,7 +55,12 @@ impl<'s> Inflow<'s> {
     /// The answer, in whatever state it is.
     pub fn outlet(&mut self) -> Outlet<'_> {
         match self.connection.outbound {
-            Outbound::Owed => Outlet::Reply(Reply::new(self.connection, self.tx, self.site)),
+            Outbound::Owed => Outlet::Reply(Reply::new(
+                self.connection,
+                self.tx,
+                self.site,
+                self.site.limits.reply_bytes_max as usize,
+            )),
             _ => Outlet::Writer(BodyWriter::new(self.connection, self.tx)),
         }
     }

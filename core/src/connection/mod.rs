@@ -30,7 +30,7 @@
 //!             exchange.reply.status(Status::OK).body(b"hello").unwrap();
 //!         }
 //!         Step::Close => break,
-//!         _ => {} // a dropped fork is answered 500; nothing else comes with Bodies::Gather
+//!         _ => {} // with Bodies::Gather nothing comes but HalfClose, which nobody waits for here
 //!     }
 //! }
 //! assert!(output.ends_with(b"\r\n\r\nhello"));
@@ -76,6 +76,8 @@ pub struct Connection {
     fault: Option<Fault>,
     /// Requests begun, wrapping: tells one head from the next.
     requests: u8,
+    /// Flushes of the send buffer, when one was last waited for.
+    flush: u8,
     body: BodyKind,
     flags: Flags,
 }
@@ -95,6 +97,8 @@ enum BodyKind {
 struct Flags {
     /// The connection may be used again after this answer.
     persistent: bool,
+    /// The peer said that this request is its last.
+    peer_closes: bool,
     /// The request has no content in its answer (HEAD).
     head_only: bool,
     /// The request is of HTTP/1.0.
@@ -170,9 +174,11 @@ impl Connection {
             wait: Wait::FirstByte,
             fault: None,
             requests: 0,
+            flush: 0,
             body: BodyKind::Over,
             flags: Flags {
                 persistent: true,
+                peer_closes: false,
                 head_only: false,
                 old: false,
                 expects: false,
@@ -195,15 +201,22 @@ impl Connection {
         rx: &'s mut RecvBuffer,
         tx: &'s mut SendBuffer,
     ) -> Step<'s> {
-        match self.decide(site, rx, tx) {
+        let next = self.decide(site, rx, tx);
+        // More than the promise would depend on what else is pending, and so on the cut.
+        let promise = decide::promise(site, tx);
+        match next {
             Next::Read => Step::Read(rx.space()),
             Next::Write => Step::Write(tx.pending()),
-            Next::Request => Step::Request(self.lend(site, rx, tx)),
-            Next::Head => Step::Head(Fork::new(head_of(rx), Reply::new(self, tx, site))),
+            Next::Request => Step::Request(self.lend(site, rx, tx, promise)),
+            Next::Head => Step::Head(Fork::new(head_of(rx), Reply::new(self, tx, site, promise))),
             Next::Chunk => Step::Chunk(Inflow::new(self, site, rx, tx)),
             Next::End => {
                 let (head, trailers, _) = views_of(rx);
-                Step::End(Ending::new(head, trailers, Reply::new(self, tx, site)))
+                Step::End(Ending::new(
+                    head,
+                    trailers,
+                    Reply::new(self, tx, site, promise),
+                ))
             }
             Next::Room => Step::Room(BodyWriter::new(self, tx)),
             Next::Cut => Step::Cut,
@@ -227,7 +240,8 @@ impl Connection {
             return None;
         }
         self.phase = Phase::Serving;
-        Some(self.lend(site, rx, tx))
+        // Everything before it is sent, so the whole buffer is free.
+        Some(self.lend(site, rx, tx, usize::MAX))
     }
 
     fn lend<'s>(
@@ -235,13 +249,14 @@ impl Connection {
         site: &'s Site<'_>,
         rx: &'s mut RecvBuffer,
         tx: &'s mut SendBuffer,
+        promise: usize,
     ) -> Exchange<'s> {
         let (head, trailers, body) = views_of(rx);
         Exchange {
             head,
             body,
             trailers,
-            reply: Reply::new(self, tx, site),
+            reply: Reply::new(self, tx, site, promise),
         }
     }
 
@@ -282,6 +297,11 @@ impl Connection {
     /// Requests begun on this connection, wrapping at 256.
     pub fn requests(&self) -> u8 {
         self.requests
+    }
+
+    /// Which flush of the send buffer is waited for.
+    pub(crate) fn flush(&self) -> u8 {
+        self.flush
     }
 
     /// Whether a request is under way: begun and not yet answered in full.

@@ -29,10 +29,11 @@
 //! | Gather   | Serve                | the body is complete                                      |
 //! | Hold     | Stream               | enough bytes are in hand, or the body is complete         |
 //! | Stream   | End                  | all bytes are taken and the body is complete              |
-//! | Stream   | Discard              | the answer is over and the body is not                    |
+//! | Stream   | Discard, Answered    | the answer is over; the body is not, or is too            |
 //! | Serve    | Serving              | there is room: the exchange is lent                       |
 //! | Serving  | Answered, Body       | answered; a streamed answer goes on                       |
-//! | Serving  | Deferred             | the handler wants time                                    |
+//! | any lent | Deferred             | the handler wants time                                    |
+//! | any lent | Discard              | answered, and the body is still to come                   |
 //! | Deferred | Away                 | everything before it is sent                              |
 //! | Away     | Serving              | resume                                                    |
 //! | End      | Ending               | there is room: the ending is lent                         |

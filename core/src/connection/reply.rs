@@ -45,8 +45,10 @@ impl<'s> Reply<'s> {
         connection: &'s mut Connection,
         tx: &'s mut SendBuffer,
         site: &'s Site<'_>,
+        limit: usize,
     ) -> Self {
-        let draft = tx.draft();
+        let mut draft = tx.draft();
+        draft.limit(limit);
         Reply {
             connection,
             draft,
@@ -55,7 +57,13 @@ impl<'s> Reply<'s> {
     }
 
     /// Begins the answer. The status line and `Date` are written now.
+    ///
+    /// An informational status (1xx) answers nothing: 500 stands in its place.
     pub fn status(self, status: Status) -> ReplyHead<'s> {
+        let status = match status.is_informational() {
+            true => Status::INTERNAL_SERVER_ERROR,
+            false => status,
+        };
         let mut head = ReplyHead {
             reply: self,
             status,
@@ -271,9 +279,19 @@ impl<'s> ReplyHead<'s> {
         }
         self.put(b"\r\n");
         let mut reply = self.reply;
+        // So that the answer can be finished even if there is no room for one byte of it.
+        let end = if outbound == Outbound::Chunked {
+            LAST_CHUNK.len()
+        } else {
+            0
+        };
+        if reply.draft.free() < end {
+            reply.draft.spoil();
+        }
         if !reply.draft.commit() {
             return Err(Full(reply));
         }
+        reply.draft.limit(usize::MAX);
         let Reply {
             connection, draft, ..
         } = reply;
@@ -396,7 +414,8 @@ pub struct BodyWriter<'s> {
 
 /// Bytes of a chunk around its data: four digits at most, and two line ends.
 const CHUNK_FRAME: usize = 8;
-/// `0 CR LF CR LF`: kept free behind every chunk, so that an answer can always be finished.
+/// `0 CR LF CR LF`: kept free behind the head and every chunk, so that an answer can always be
+/// finished.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 impl<'s> BodyWriter<'s> {

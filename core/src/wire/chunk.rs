@@ -129,7 +129,7 @@ impl ChunkDecoder {
             _ => return None,
         };
         let (mut size, mut at) = (0u64, start);
-        // Sixteen digits cannot overflow; so many are not usual.
+        // So few digits cannot overflow.
         let end = loop {
             match *raw.get(at)? {
                 byte if class::is(byte, HEX) && at < 10 => {

@@ -7,7 +7,7 @@ use super::Status;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A line that ends with LF alone, or CR inside a line (RFC 9112 section 2.2).
+    /// A line that ends with LF alone (RFC 9112 section 2.2).
     LineEnd,
     /// Not `method SP request-target SP HTTP-version` (RFC 9112 section 3).
     RequestLine,
@@ -87,7 +87,7 @@ impl Fault {
     /// Which rule was broken, in a few words for a person.
     pub const fn reason(self) -> &'static str {
         match self {
-            Fault::LineEnd => "a line must end with CR LF, and CR stands nowhere else",
+            Fault::LineEnd => "a line must end with CR LF",
             Fault::RequestLine => "the request line must be: method SP target SP version",
             Fault::Method => "the method must be a token",
             Fault::Target => "the request target is malformed, or not of a form for this method",

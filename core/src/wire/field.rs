@@ -6,7 +6,8 @@ use super::value::{list_items, trim_ows};
 use super::{Fault, scan};
 use crate::limits::FIELD_NAME_BYTES_MAX;
 
-/// The fields that the engine acts on, by number.
+/// The fields that have a number: those that the engine acts on, and a few that applications ask
+/// for in nearly every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum FieldId {

@@ -273,9 +273,21 @@ impl HeadState {
         self.stage != Stage::RequestLine || len > self.next as usize
     }
 
-    /// Empty lines in front of a request that has not begun.
-    pub(crate) fn empty_lines(&self) -> usize {
-        self.next as usize
+    /// Still before the request line, or in it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.stage == Stage::RequestLine && self.next == 0
+    }
+
+    /// Whether the request asks for a head only, as far as its bytes say: also where the request
+    /// line is faulty or not all here.
+    pub(crate) fn asks_head(&self, bytes: &[u8]) -> bool {
+        let line = match self.stage {
+            Stage::RequestLine => self.next,
+            _ => self.line,
+        };
+        bytes
+            .get(line as usize..)
+            .is_some_and(|line| line.starts_with(b"HEAD "))
     }
 
     /// Bytes of the trailer section, its empty line included; 0 without one.
