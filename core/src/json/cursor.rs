@@ -12,7 +12,7 @@ use super::text::{self, Text};
 /// What can fail returns the `Kind` alone and leaves the cursor at the fault: one byte goes through
 /// the calls in a register where an `Error` would go through memory. What is inlined moves the
 /// cursor; what is called takes a copy and returns another, because a cursor whose address is given
-/// away once lies in memory everywhere (30 instructions per member).
+/// away once lies in memory everywhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor<'a> {
     pub(super) rest: &'a [u8],

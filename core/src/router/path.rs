@@ -51,7 +51,7 @@ pub(crate) struct Marks<'p> {
     /// One bit for each `/` in the first 64 bytes, and one for the end of the path, if it is there.
     slashes: u64,
     /// Whether there is a `.` or `%` anywhere, so that a segment may be other than it looks, or lead
-    /// out of its place. (One bit for each of them cost fourteen instructions more per segment.)
+    /// out of its place. (One bit for each of them made a lookup an eighth dearer.)
     pub(crate) special: bool,
 }
 
@@ -60,8 +60,8 @@ pub(crate) struct Marks<'p> {
 const FRONT_BYTES: usize = 63;
 
 impl<'p> Marks<'p> {
-    // Sixteen bytes at a time, once for each lookup. Segment by segment in 64-bit arithmetic it took
-    // twice as many instructions.
+    // Sixteen bytes at a time, once for each lookup. Segment by segment in 64-bit arithmetic a lookup
+    // among 130 routes took 1.3 times as many instructions.
     #[inline(always)]
     pub(crate) fn of(path: &'p [u8]) -> Self {
         let Some(last) = path.last_chunk::<16>() else {

@@ -94,7 +94,7 @@ fn amount(value: &Number<'_>) -> Result<Amount, AmountError> {
 }
 
 /// The two members; others are skipped, whatever they are.
-#[inline(always)] // 25 instructions for handing the result over
+#[inline(always)] // with `amount`, saves 40 instructions of handing over results
 fn fields(body: &[u8]) -> Result<(Text<'_>, Number<'_>), Refusal> {
     let mut object = Object::new(body).map_err(Refusal::Json)?;
     // Behind an index, which keeps them in memory: two variables would take the registers that the
