@@ -36,6 +36,7 @@
 //! single quotes, `NaN` and `Infinity`, `+1`, `01`, `.5` and `1.`, control characters inside strings,
 //! bytes that are not UTF-8, and `\u` escapes that name half of a surrogate pair.
 
+mod cursor;
 mod error;
 mod levels;
 mod number;

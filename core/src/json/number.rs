@@ -2,15 +2,25 @@
 
 use super::error::{Error, Kind};
 
-/// A JSON number, checked, in its parts. Whoever wants its value computes it from the digits.
+/// A JSON number, checked. Whoever wants its value computes it from the digits.
 #[derive(Debug, Clone, Copy)]
 pub struct Number<'a> {
     text: &'a [u8],
-    /// Offset behind the last digit of the integer part.
-    integer_end: usize,
-    /// Offset behind the last digit of the fraction; `integer_end` if there is no fraction.
-    fraction_end: usize,
+    /// All digits before the exponent as one number, modulo 2^64.
+    digits: u64,
+    /// Digits behind the point, or [`NOT_SMALL`]. The other parts are looked for when they are asked
+    /// for: offsets to remember them by cost every caller two registers more.
+    places: u64,
 }
+
+/// What was taken and what follows it; or a fault, and the text that begins with it.
+type Taken<'a, T> = Result<(T, &'a [u8]), (Kind, &'a [u8])>;
+
+/// Bytes of a number whose digits fit 64 bits whatever they are: 10^19 is below 2^64.
+const SMALL_BYTES_MAX: usize = 19;
+
+/// The number has an exponent or more than [`SMALL_BYTES_MAX`] bytes.
+const NOT_SMALL: u64 = u64::MAX;
 
 impl<'a> Number<'a> {
     /// Takes a whole text as a number, without white space.
@@ -20,47 +30,48 @@ impl<'a> Number<'a> {
     /// `Kind::Early` if the text is only the beginning of a number, else `Kind::Number` at the
     /// first byte that cannot stand where it stands.
     pub fn new(text: &'a [u8]) -> Result<Self, Error> {
-        let number = Self::prefix(text)?;
-        if number.text.len() == text.len() {
-            Ok(number)
-        } else {
-            Err(Error {
-                at: number.text.len(),
-                kind: Kind::Number,
-            })
-        }
+        let (kind, rest) = match Self::prefix(text) {
+            Ok((number, [])) => return Ok(number),
+            Ok((_, rest)) => (Kind::Number, rest),
+            Err(fault) => fault,
+        };
+        let at = text.len().wrapping_sub(rest.len());
+        Err(Error { at, kind })
     }
 
     /// Takes the longest number that the text begins with.
-    #[inline]
-    pub(super) fn prefix(text: &'a [u8]) -> Result<Self, Error> {
-        let from = usize::from(text.first() == Some(&b'-'));
-        let integer_end = digits(text, from)?;
-        if integer_end > from.wrapping_add(1) && text.get(from) == Some(&b'0') {
+    #[inline(always)]
+    pub(super) fn prefix(text: &'a [u8]) -> Taken<'a, Self> {
+        let unsigned = match text {
+            [b'-', unsigned @ ..] => unsigned,
+            _ => text,
+        };
+        let (mut digits, mut rest) = match unsigned {
             // No leading zeros: what follows the zero is the fault.
-            return Err(Error {
-                at: from.wrapping_add(1),
-                kind: Kind::Number,
-            });
-        }
-        let mut fraction_end = integer_end;
-        if text.get(integer_end) == Some(&b'.') {
-            fraction_end = digits(text, integer_end.wrapping_add(1))?;
-        }
-        let mut end = fraction_end;
-        if let Some(b'e' | b'E') = text.get(end) {
-            end = end.wrapping_add(1);
-            if let Some(b'+' | b'-') = text.get(end) {
-                end = end.wrapping_add(1);
+            [b'0', b'0'..=b'9', ..] => {
+                return Err((Kind::Number, unsigned.get(1..).unwrap_or_default()));
             }
-            end = digits(text, end)?;
+            _ => take_digits(unsigned, 0)?,
+        };
+        let mut places = 0;
+        if let [b'.', behind @ ..] = rest {
+            (digits, rest) = take_digits(behind, digits)?;
+            places = behind.len().wrapping_sub(rest.len()) as u64;
         }
-        let text = text.get(..end).unwrap_or_default();
-        Ok(Self {
-            text,
-            integer_end,
-            fraction_end,
-        })
+        if let [b'e' | b'E', behind @ ..] = rest {
+            rest = take_exponent(behind)?;
+            places = NOT_SMALL;
+        }
+        let end = text.len().wrapping_sub(rest.len());
+        if end > SMALL_BYTES_MAX {
+            places = NOT_SMALL;
+        }
+        let number = Self {
+            text: text.get(..end).unwrap_or_default(),
+            digits,
+            places,
+        };
+        Ok((number, rest))
     }
 
     /// The number as it was written.
@@ -81,33 +92,49 @@ impl<'a> Number<'a> {
     #[inline]
     #[must_use]
     pub fn integer(&self) -> &'a [u8] {
-        self.text
-            .get(usize::from(self.negative())..self.integer_end)
-            .unwrap_or_default()
+        let unsigned = self.text.strip_prefix(b"-").unwrap_or(self.text);
+        front_digits(unsigned).0
     }
 
     /// The digits behind the point with all their zeros; empty if there is no point.
     #[inline]
     #[must_use]
     pub fn fraction(&self) -> &'a [u8] {
-        // Without a point the range runs backwards, and `get` gives nothing.
-        self.text
-            .get(self.integer_end.wrapping_add(1)..self.fraction_end)
-            .unwrap_or_default()
+        match self.behind_integer() {
+            [b'.', behind @ ..] => front_digits(behind).0,
+            _ => &[],
+        }
+    }
+
+    /// The size of a number of ordinary length, ready to use: `(4995, 1)` for `499.5` and `-499.5`
+    /// means 4995 * 10^-1. The first is below 10^19, the second at most 18.
+    ///
+    /// `None` if the number has an exponent or more than 19 bytes; it is then to be computed from its
+    /// parts.
+    #[inline]
+    #[must_use]
+    pub fn small(&self) -> Option<(u64, u32)> {
+        (self.places != NOT_SMALL).then_some((self.digits, self.places as u32))
+    }
+
+    /// The point or the exponent, if any, and everything behind.
+    fn behind_integer(&self) -> &'a [u8] {
+        let unsigned = self.text.strip_prefix(b"-").unwrap_or(self.text);
+        front_digits(unsigned).1
     }
 
     /// The power of ten that the digits are multiplied by; 0 if none is written, the nearest `i64`
     /// if it does not fit.
     #[must_use]
     pub fn exponent(&self) -> i64 {
-        // Without an `e` the range begins behind the end, and `get` gives nothing.
-        let written = self
-            .text
-            .get(self.fraction_end.wrapping_add(1)..)
-            .unwrap_or_default();
-        let (negative, digits) = match written {
-            [b'-', digits @ ..] => (true, digits),
-            [b'+', digits @ ..] | digits => (false, digits),
+        let behind = match self.behind_integer() {
+            [b'.', behind @ ..] => front_digits(behind).1,
+            behind => behind,
+        };
+        let (negative, digits) = match behind {
+            [_, b'-', digits @ ..] => (true, digits),
+            [_, b'+', digits @ ..] | [_, digits @ ..] => (false, digits),
+            [] => return 0,
         };
         digits.iter().fold(0i64, |sum, byte| {
             let digit = i64::from(byte & 0x0f);
@@ -121,23 +148,41 @@ impl<'a> Number<'a> {
     }
 }
 
-/// The offset behind the digits that stand at `from`; at least one must.
-#[inline]
-fn digits(text: &[u8], from: usize) -> Result<usize, Error> {
-    let mut at = from;
-    while let Some(b'0'..=b'9') = text.get(at) {
-        at = at.wrapping_add(1);
+/// The digits that the text begins with, and the rest.
+fn front_digits(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit());
+    text.split_at_checked(end.unwrap_or(text.len()))
+        .unwrap_or_default()
+}
+
+/// Takes the digits that the text begins with, of which at least one must. Returns the number that
+/// they make behind the digits of `value`, modulo 2^64, and the rest.
+#[inline(always)]
+fn take_digits(text: &[u8], mut value: u64) -> Taken<'_, u64> {
+    let mut rest = text;
+    while let [byte @ b'0'..=b'9', behind @ ..] = rest {
+        value = value
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(byte.wrapping_sub(b'0')));
+        rest = behind;
     }
-    if at > from {
-        Ok(at)
+    if rest.len() < text.len() {
+        Ok((value, rest))
+    } else if rest.is_empty() {
+        Err((Kind::Early, rest))
     } else {
-        let kind = if at < text.len() {
-            Kind::Number
-        } else {
-            Kind::Early
-        };
-        Err(Error { at, kind })
+        Err((Kind::Number, rest))
     }
+}
+
+/// What follows the exponent whose `e` stands before `text`.
+#[inline(never)]
+fn take_exponent(text: &[u8]) -> Result<&[u8], (Kind, &[u8])> {
+    let unsigned = match text {
+        [b'+' | b'-', unsigned @ ..] => unsigned,
+        _ => text,
+    };
+    take_digits(unsigned, 0).map(|(_, rest)| rest)
 }
 
 #[cfg(test)]
@@ -176,6 +221,29 @@ mod tests {
             assert_eq!(number.integer(), integer.as_bytes(), "{text}");
             assert_eq!(number.fraction(), fraction.as_bytes(), "{text}");
             assert_eq!(number.exponent(), exponent, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_ordinary_length_is_ready_to_use_and_others_are_not() {
+        let cases = [
+            ("0", Some((0, 0))),
+            ("-0", Some((0, 0))),
+            ("499.5", Some((4995, 1))),
+            ("-499.50", Some((49950, 2))),
+            ("0.001", Some((1, 3))),
+            ("1234567890123456789", Some((1_234_567_890_123_456_789, 0))),
+            ("9999999999999999999", Some((9_999_999_999_999_999_999, 0))),
+            ("0.99999999999999999", Some((99_999_999_999_999_999, 17))),
+            ("0.999999999999999999", None),
+            ("-9999999999999999999", None),
+            ("18446744073709551617", None),
+            ("1e0", None),
+            ("1.5E-1", None),
+        ];
+        for (text, small) in cases {
+            let number = Number::new(text.as_bytes()).expect(text);
+            assert_eq!(number.small(), small, "{text}");
         }
     }
 

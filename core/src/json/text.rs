@@ -8,7 +8,8 @@ use super::error::Kind;
 #[derive(Debug, Clone, Copy)]
 pub struct Text<'a> {
     raw: &'a [u8],
-    escapes: bool,
+    /// 1 if there is a backslash, else 0. A word, for the reason that [`Kind`] is one.
+    escapes: usize,
 }
 
 /// The buffer does not hold the decoded string; what lies in it now is of no use.
@@ -22,7 +23,10 @@ impl<'a> Text<'a> {
     /// `raw` was checked by the scanner, and `escapes` says whether it holds a backslash.
     #[inline]
     pub(super) const fn checked(raw: &'a [u8], escapes: bool) -> Self {
-        Self { raw, escapes }
+        Self {
+            raw,
+            escapes: escapes as usize,
+        }
     }
 
     /// The bytes between the quotes as they were written: valid UTF-8, escapes not decoded.
@@ -36,7 +40,7 @@ impl<'a> Text<'a> {
     #[inline]
     #[must_use]
     pub const fn has_escapes(&self) -> bool {
-        self.escapes
+        self.escapes != 0
     }
 
     /// The string where it lies; `None` if it has escapes.
@@ -45,7 +49,7 @@ impl<'a> Text<'a> {
     /// Who only wants bytes takes [`raw`](Self::raw) after [`has_escapes`](Self::has_escapes).
     #[must_use]
     pub fn as_plain(&self) -> Option<&'a str> {
-        if self.escapes {
+        if self.has_escapes() {
             None
         } else {
             core::str::from_utf8(self.raw).ok()
@@ -55,7 +59,7 @@ impl<'a> Text<'a> {
     /// How many bytes the decoded string has. Never more than `raw().len()`.
     #[must_use]
     pub fn decoded_len(&self) -> usize {
-        if !self.escapes {
+        if !self.has_escapes() {
             return self.raw.len();
         }
         self.pieces()
@@ -66,7 +70,7 @@ impl<'a> Text<'a> {
     #[inline]
     #[must_use]
     pub fn eq_str(&self, other: &str) -> bool {
-        if self.escapes {
+        if self.has_escapes() {
             self.eq_decoded(other.as_bytes())
         } else {
             self.raw == other.as_bytes()

@@ -40,6 +40,7 @@
 
 mod error;
 mod params;
+mod path;
 mod pattern;
 mod tree;
 mod verb;
@@ -65,7 +66,7 @@ struct Route<H> {
 
 /// A table of at most `N` routes to handlers of type `H`, usually a function pointer or an enum.
 ///
-/// All its memory is inside it (about 100 bytes for each route), and it can be built at compile time.
+/// All its memory is inside it (about 110 bytes for each route), and it can be built at compile time.
 #[derive(Clone, Copy)]
 pub struct Router<H, const N: usize> {
     tree: Tree<N>,
@@ -194,18 +195,23 @@ impl<H: Copy, const N: usize> Router<H, N> {
         let Some(node) = self.tree.find(path, &mut captures) else {
             return Lookup::NotFound;
         };
-        let allow = node.verbs.with_implied();
-        let bound = match verb {
-            Verb::Head if !node.verbs.contains(Verb::Head) => Verb::Get,
-            verb => verb,
+        let route = match self.route(node.route, verb) {
+            None if verb == Verb::Head => self.route(node.route, Verb::Get),
+            route => route,
         };
-        match self.route(node.route, bound) {
+        match route {
             Some(route) => Lookup::Found {
                 handler: route.handler,
                 params: Params::new(path, route.pattern, captures),
             },
-            None if verb == Verb::Options => Lookup::Options { allow },
-            None => Lookup::MethodNotAllowed { allow },
+            None => {
+                let allow = node.verbs.with_implied();
+                if verb == Verb::Options {
+                    Lookup::Options { allow }
+                } else {
+                    Lookup::MethodNotAllowed { allow }
+                }
+            }
         }
     }
 

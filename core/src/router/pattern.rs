@@ -1,4 +1,4 @@
-//! The grammar of patterns, and the tokens that pattern text and path bytes are compared by.
+//! The grammar of patterns, and the segments that they are compared by.
 //!
 //! ```text
 //! pattern = 1*( "/" segment )
@@ -7,9 +7,8 @@
 //! name    = ( letter | "_" ) *( letter | digit | "_" )
 //! ```
 //!
-//! Text of a pattern is read in *tokens*: a whole `{...}`, a whole `%XX`, or one byte. Nothing ever
-//! cuts a token in two, so two params with different names stay equal in shape, and an escape can be
-//! compared as the one character that it is.
+//! Patterns are written in normal form, so that their literals can be compared as bytes. Their unit is
+//! the segment with the slash before it: two params with different names are equal in shape.
 
 use super::error::{Reason, RouteError};
 
@@ -153,147 +152,90 @@ pub(crate) const fn next_name(text: &[u8], from: usize) -> Option<(usize, usize)
     Some((start, end))
 }
 
-/// Length of the first token of checked pattern text; 0 at its end.
-const fn token_len(text: &[u8]) -> usize {
-    match byte(text, 0) {
-        b'%' => 3,
-        b'{' => {
-            let mut end = 1;
-            while end < text.len() && byte(text, end) != b'}' {
-                end += 1;
-            }
-            end + 1
-        }
-        _ if text.is_empty() => 0,
-        _ => 1,
+/// The length of the first segment of checked pattern text, with the slash before it.
+pub(crate) const fn segment_end(text: &[u8]) -> usize {
+    let mut at = 1;
+    while at < text.len() && byte(text, at) != b'/' {
+        at += 1;
     }
+    if at < text.len() { at } else { text.len() }
 }
 
-/// How much the two texts have in common, as lengths in each: names of params may differ.
+/// The lengths of the first four pieces of checked pattern text, one byte each, from the lowest. A
+/// piece is a segment with the slash before it. (Zeros for pieces that are not there.)
+pub(crate) const fn shape(text: &[u8]) -> u32 {
+    let mut shape = 0;
+    let mut rest = text;
+    let mut piece = 0;
+    while piece < 4 {
+        let end = segment_end(rest);
+        // Patterns have at most 255 bytes.
+        shape |= (end as u32 & 0xff) << (8 * piece);
+        rest = tail(rest, end);
+        piece += 1;
+    }
+    shape
+}
+
+/// How much the two texts have in common, in whole segments, as lengths in each: names of params may
+/// differ.
 pub(crate) const fn common(a: &[u8], b: &[u8]) -> (usize, usize) {
     let (mut in_a, mut in_b) = (0, 0);
     loop {
         let (rest_a, rest_b) = (tail(a, in_a), tail(b, in_b));
-        if rest_a.is_empty() || Key::of_pattern(rest_a).0 != Key::of_pattern(rest_b).0 {
+        let (end_a, end_b) = (segment_end(rest_a), segment_end(rest_b));
+        let kind = Kind::of(rest_a);
+        let same = if kind.is(Kind::Literal) {
+            same_text(head(rest_a, end_a), head(rest_b, end_b))
+        } else {
+            kind.is(Kind::of(rest_b))
+        };
+        if rest_a.is_empty() || rest_b.is_empty() || !same {
             return (in_a, in_b);
         }
-        in_a += token_len(rest_a);
-        in_b += token_len(rest_b);
+        in_a += end_a;
+        in_b += end_b;
     }
 }
 
-/// What a token matches. Escaped and raw reserved characters are different things (`%2F` is not `/`,
-/// RFC 3986 section 2.2), escaped and raw unreserved ones are the same (section 6.2.2.2).
+/// `==` for const functions.
+pub(crate) const fn same_text(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && byte(a, at) == byte(b, at) {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
+/// What the first segment of checked pattern text is, by the character behind the slash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Key(u16);
-
-impl Key {
+#[repr(u16)]
+pub(crate) enum Kind {
+    /// Text that stands for itself.
+    Literal,
     /// `{name}`: one segment.
-    pub(crate) const PARAM: Key = Key(0x200);
+    Param,
     /// `{*name}`: everything that is left.
-    pub(crate) const REST: Key = Key(0x201);
-    /// Nothing: the end of the text, or an escape that is none.
-    pub(crate) const NONE: Key = Key(0x202);
+    Rest,
+}
 
-    /// The first token of checked pattern text.
-    pub(crate) const fn of_pattern(text: &[u8]) -> Key {
-        match byte(text, 0) {
-            b'{' if byte(text, 1) == b'*' => Key::REST,
-            b'{' => Key::PARAM,
-            _ => Key::of_path(text),
+impl Kind {
+    pub(crate) const fn of(text: &[u8]) -> Kind {
+        match (byte(text, 1), byte(text, 2)) {
+            (b'{', b'*') => Kind::Rest,
+            (b'{', _) => Kind::Param,
+            _ => Kind::Literal,
         }
-    }
-
-    /// The first character of a path.
-    #[inline]
-    pub(crate) const fn of_path(path: &[u8]) -> Key {
-        match path.first() {
-            Some(b'%') => match escape(path) {
-                Some(code) if is_unreserved(code) => Key(code as u16),
-                Some(code) => Key(0x100 | code as u16),
-                None => Key::NONE,
-            },
-            Some(&raw) => Key(raw as u16),
-            None => Key::NONE,
-        }
-    }
-
-    pub(crate) const fn is_literal(self) -> bool {
-        self.0 < Key::PARAM.0
     }
 
     /// `==` for const functions.
-    pub(crate) const fn is(self, other: Key) -> bool {
-        self.0 == other.0
-    }
-}
-
-/// What is left of the path after this literal, if the path begins with it.
-#[inline]
-pub(crate) fn strip_literal<'p>(path: &'p [u8], literal: &[u8]) -> Option<&'p [u8]> {
-    match path.split_at_checked(literal.len()) {
-        Some((head, rest)) if head == literal => Some(rest),
-        // Every character of the pattern takes at least as many bytes in the path.
-        None => None,
-        Some(_) => strip_escaped(path, literal),
-    }
-}
-
-/// The same, character by character; stops at the first one that differs.
-#[cold]
-fn strip_escaped<'p>(mut path: &'p [u8], mut literal: &[u8]) -> Option<&'p [u8]> {
-    while !literal.is_empty() {
-        let key = Key::of_path(path);
-        if key == Key::NONE || key != Key::of_path(literal) {
-            return None;
-        }
-        path = path.get(char_len(path)..)?;
-        literal = literal.get(char_len(literal)..)?;
-    }
-    Some(path)
-}
-
-const fn char_len(path: &[u8]) -> usize {
-    if byte(path, 0) == b'%' { 3 } else { 1 }
-}
-
-/// Whether a param value would lead out of its place once it is decoded: a segment of it is `.` or
-/// `..`, where `%2F`, `\` and `%5C` separate segments too, because whoever decodes and joins it to a
-/// path of a file system will find them there.
-pub(crate) fn climbs(value: &[u8]) -> bool {
-    if !value.iter().any(|&b| b == b'.' || b == b'%') {
-        return false;
-    }
-    let mut rest = value;
-    let mut dots = 0u8; // 0 to 2: the segment is so many dots so far; 3: it is more than dots
-    while let Some((code, after)) = decoded(rest) {
-        rest = after;
-        dots = match code {
-            b'/' | b'\\' if dots == 1 || dots == 2 => return true,
-            b'/' | b'\\' => 0,
-            b'.' => dots.saturating_add(1).min(3),
-            _ => 3,
-        };
-    }
-    dots == 1 || dots == 2
-}
-
-/// Whether a `{*rest}` value begins with an empty segment: joined to a directory it would be absolute.
-pub(crate) fn is_rooted(value: &[u8]) -> bool {
-    matches!(decoded(value), Some((b'/' | b'\\', _)))
-}
-
-/// The first character, decoded, and the rest. An escape that is none is its `%`.
-fn decoded(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (&raw, after) = text.split_first()?;
-    match escape(text) {
-        Some(code) => Some((code, text.get(3..)?)),
-        None => Some((raw, after)),
+    pub(crate) const fn is(self, other: Kind) -> bool {
+        self as u16 == other as u16
     }
 }
 
 /// The character that `text` begins with, if that is an escape.
-const fn escape(text: &[u8]) -> Option<u8> {
+pub(crate) const fn escape(text: &[u8]) -> Option<u8> {
     match text {
         [b'%', high, low, ..] => match (hex(*high), hex(*low)) {
             (Some(high), Some(low)) => Some(high << 4 | low),
@@ -303,7 +245,7 @@ const fn escape(text: &[u8]) -> Option<u8> {
     }
 }
 
-const fn hex(digit: u8) -> Option<u8> {
+pub(crate) const fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'A'..=b'F' => Some(digit - b'A' + 10),
@@ -313,7 +255,7 @@ const fn hex(digit: u8) -> Option<u8> {
 }
 
 /// RFC 3986 section 2.3.
-const fn is_unreserved(byte: u8) -> bool {
+pub(crate) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 

@@ -87,6 +87,8 @@ mod text;
 #[cfg(target_has_atomic = "64")]
 mod desk;
 #[cfg(target_has_atomic = "64")]
+mod half;
+#[cfg(target_has_atomic = "64")]
 mod recorder;
 #[cfg(target_has_atomic = "64")]
 mod shared;

@@ -1,9 +1,10 @@
 //! What a worker holds to count events.
 
 use super::amount::Amount;
+use super::half::Chunk;
 use super::shared::Stats;
 use super::snapshot::Refused;
-use super::users::{Chunk, Credit};
+use super::users::Credit;
 use super::word::Word;
 use super::worker::Shard;
 use core::sync::atomic::{

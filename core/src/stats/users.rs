@@ -18,10 +18,11 @@
 //! different parities and so different halves. When an era begins, every worker has left the era
 //! before the last one, so nobody reads or writes the half that it takes over.
 
-use super::capacity::{CHUNK_WORDS, Capacity, ID_BYTES_MAX, PROBES_MAX, SHARDS, WORKERS_MAX};
+use super::capacity::{Capacity, ID_BYTES_MAX, PROBES_MAX, SHARDS, WORKERS_MAX};
+use super::half::{BYTES_BITS, BYTES_MASK, Chunk, Draft, Half};
 use super::hash::{Key, tail_word};
 use super::snapshot::Refused;
-use super::word::{PHASE_BITS, PHASE_MASK, TAGS, Word};
+use super::word::Word;
 use super::worker::{Line, Register};
 use core::hint::spin_loop;
 use core::sync::atomic::{
@@ -40,27 +41,6 @@ pub(crate) enum Credit {
     Taken { from: u64 },
 }
 
-/// Words of the arena that belong to one worker: the next cell goes there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Chunk {
-    /// The phase that began the era it was taken in; it is worth nothing in another one.
-    began: u64,
-    next: usize,
-    end: usize,
-}
-
-impl Chunk {
-    pub(crate) const NONE: Self = Self {
-        began: 0,
-        next: 0,
-        end: 0,
-    };
-}
-
-/// Bits of the byte count in [`Half::reserved`]; the user count stands above them.
-const BYTES_BITS: u32 = 36;
-const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
-
 /// Looks at a full set while another worker may still hand back a place, before the event is
 /// refused: a few microseconds. Others need some ten instructions for it, unless they were
 /// interrupted, and this worker does not wait for that.
@@ -73,25 +53,6 @@ pub(crate) struct Users<'m> {
     region_slots: u64,
     users_max: u64,
     id_bytes_max: u64,
-}
-
-#[derive(Debug)]
-struct Half<'m> {
-    table: &'m [AtomicU64],
-    arena: &'m [AtomicU64],
-    /// Places given out: users, and bytes of ids. Exact: what is not used is handed back.
-    ///
-    /// All workers write to this one word, but only for new users: in total as often as the set
-    /// has places, which is a tenth of a second per era at its worst.
-    reserved: Line,
-    /// Users published. Equal to the users in `reserved` when nobody is in between.
-    settled: Line,
-    /// Words of the arena given out, in chunks.
-    taken: Line,
-    /// The phase that began the era of this half. Changes only while nobody is in it.
-    began: Register,
-    /// Where the next sweep goes on.
-    sweep: Register,
 }
 
 impl<'m> Users<'m> {
@@ -143,11 +104,41 @@ impl<'m> Users<'m> {
         if id.len() > ID_BYTES_MAX {
             return Err(Refused::IdTooLong);
         }
-        let hash = self.key.hash(id);
+        let tail = tail_word(id);
+        let hash = self.key.hash_with(id, tail);
         // Six bits choose the region, sixteen are the fingerprint, the low ones the first slot:
         // they do not overlap below 2^42 slots.
         let region = (hash >> 58).wrapping_mul(self.region_slots);
         let name = (word.tag() << 16) | ((hash >> 42) & 0xffff);
+        let half = self.half(word);
+        // Nearly all events are of known users in their first slot. What the search needs to
+        // remember would only be in the way here (most of the 60 instructions that this and the tail by
+        // words save).
+        let within = hash & self.region_slots.wrapping_sub(1);
+        if let Some(slot) = half.table.get(region.wrapping_add(within) as usize) {
+            // Acquire: with a cell's number comes what was written into it.
+            let seen = slot.load(Acquire);
+            if seen >> 32 == name
+                && let Some(found) = half.credit(seen, id, tail, word)
+            {
+                return Ok(found);
+            }
+        }
+        self.search(word, id, hash, name, chunk)
+    }
+
+    /// The whole of [`note`](Self::note), from the first slot on.
+    #[inline(never)]
+    fn search(
+        &self,
+        word: Word,
+        id: &[u8],
+        hash: u64,
+        name: u64,
+        chunk: &mut Chunk,
+    ) -> Result<Credit, Refused> {
+        let region = (hash >> 58).wrapping_mul(self.region_slots);
+        let tail = tail_word(id);
         let half = self.half(word);
         let mut draft = None;
         let mut credit = Err(Refused::Full);
@@ -185,7 +176,7 @@ impl<'m> Users<'m> {
                 }
             }
             if seen >> 32 == name
-                && let Some(found) = half.credit(seen, id, word)
+                && let Some(found) = half.credit(seen, id, tail, word)
             {
                 credit = Ok(found);
                 break;
@@ -297,122 +288,12 @@ enum Claim {
     },
 }
 
-/// A cell that is written but not published.
-#[derive(Clone, Copy)]
-struct Draft {
-    at: usize,
-    end: usize,
-}
-
-impl Half<'_> {
-    /// Hands back the place of `id`, which somebody else has put into the set (or that found no
-    /// slot). Its cell is written over by the next one: the chunk has not moved on.
-    fn give_back(&self, id: &[u8]) {
-        let place = (1 << BYTES_BITS) | id.len() as u64;
-        self.reserved.0.fetch_sub(place, AcqRel);
-    }
-
-    /// Writes a cell into the worker's chunk, or into a new one; `None`: the arena is used up.
-    fn write_cell(&self, id: &[u8], word: Word, chunk: &mut Chunk) -> Option<Draft> {
-        let size = id.len().div_ceil(8).checked_add(1)?;
-        let began = self.began.load(Relaxed);
-        if chunk.began != began || chunk.end.saturating_sub(chunk.next) < size {
-            *chunk = self.take_chunk(size, began)?;
-        }
-        let end = chunk.next.checked_add(size)?;
-        let (head, body) = self.arena.get(chunk.next..end)?.split_first()?;
-        head.store(((id.len() as u64) << PHASE_BITS) | word.phase(), Relaxed);
-        let (words, tail) = id.as_chunks::<8>();
-        let last = (!tail.is_empty()).then(|| tail_word(tail));
-        let words = words.iter().map(|word| u64::from_le_bytes(*word));
-        for (cell, word) in body.iter().zip(words.chain(last)) {
-            cell.store(word, Relaxed);
-        }
-        Some(Draft {
-            at: chunk.next,
-            end,
-        })
-    }
-
-    fn take_chunk(&self, size: usize, began: u64) -> Option<Chunk> {
-        let mut seen = self.taken.0.load(Relaxed);
-        loop {
-            let next = seen as usize;
-            let left = self.arena.len().saturating_sub(next);
-            if left < size {
-                return None;
-            }
-            let end = next.checked_add(left.min(CHUNK_WORDS))?;
-            // Relaxed: the words themselves carry nothing from one owner to another.
-            match (self.taken.0).compare_exchange_weak(seen, end as u64, Relaxed, Relaxed) {
-                Ok(_) => return Some(Chunk { began, next, end }),
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Whether the slot's cell holds `id`, and then what an event in `word`'s phase does to the
-    /// number of users.
-    #[inline]
-    fn credit(&self, slot: u64, id: &[u8], word: Word) -> Option<Credit> {
-        let cell = self.arena.get((slot & 0xffff_ffff) as usize..)?;
-        let (head, body) = cell.split_first()?;
-        let mut seen = head.load(Acquire);
-        if seen >> PHASE_BITS != id.len() as u64 {
-            return None;
-        }
-        let (words, tail) = id.as_chunks::<8>();
-        let (body, rest) = body.split_at_checked(words.len())?;
-        let same = body
-            .iter()
-            .zip(words)
-            .all(|(cell, word)| cell.load(Relaxed) == u64::from_le_bytes(*word));
-        if !same || (!tail.is_empty() && rest.first()?.load(Relaxed) != tail_word(tail)) {
-            return None;
-        }
-        // Phases at work are at most one apart, so this goes round twice at most: whoever was
-        // faster has lowered it to our phase.
-        loop {
-            let from = seen & PHASE_MASK;
-            if from <= word.phase() {
-                return Some(Credit::Known);
-            }
-            let lowered = (seen & !PHASE_MASK) | word.phase();
-            match head.compare_exchange(seen, lowered, AcqRel, Acquire) {
-                Ok(_) => return Some(Credit::Taken { from }),
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Clears some slots for good, so that none keeps a tag until it comes again: a half is taken
-    /// over `TAGS / 2` times until then, and each time so many slots are swept that all had their
-    /// turn. (By default 65 slots for each reset.)
-    fn sweep_some(&self) {
-        let slots = self.table.len() as u64;
-        let step = slots.div_ceil(TAGS / 2 - 1);
-        let mut at = self.sweep.load(Relaxed);
-        for _ in 0..step {
-            // Looked at first: a page that was never used stays untouched.
-            if let Some(slot) = self.table.get(at as usize)
-                && slot.load(Relaxed) != 0
-            {
-                slot.store(0, Relaxed);
-            }
-            at = at.wrapping_add(1);
-            if at >= slots {
-                at = 0;
-            }
-        }
-        self.sweep.store(at, Relaxed);
-    }
-}
-
 const _: () = assert!(SHARDS == 64, "six bits of the hash choose the region");
 
 #[cfg(test)]
 mod tests {
     extern crate std;
+    use super::super::word::TAGS;
     use super::*;
     use std::format;
     use std::vec::Vec;

@@ -56,13 +56,7 @@ pub(super) fn parse(
     record: impl FnOnce(&[u8], Amount) -> Result<(), Refused>,
 ) -> Result<(), Refusal> {
     let (id, value) = fields(body)?;
-    let amount = Amount::from_decimal(
-        value.negative(),
-        value.integer(),
-        value.fraction(),
-        value.exponent(),
-    )
-    .map_err(Refusal::Amount)?;
+    let amount = amount(&value).map_err(Refusal::Amount)?;
     if !id.has_escapes() {
         return with_id(id.raw(), amount, record);
     }
@@ -84,32 +78,48 @@ fn with_id(
     record(id, amount).map_err(Refusal::Record)
 }
 
+/// What the number says, exactly. Both ways say the same; nearly all numbers are short.
+#[inline(always)]
+fn amount(value: &Number<'_>) -> Result<Amount, AmountError> {
+    let negative = value.negative();
+    match value.small() {
+        Some((units, places)) => Amount::from_small(negative, units, places),
+        None => Amount::from_decimal(
+            negative,
+            value.integer(),
+            value.fraction(),
+            value.exponent(),
+        ),
+    }
+}
+
 /// The two members; others are skipped, whatever they are.
+#[inline(always)] // with `amount`, saves 40 instructions of handing over results
 fn fields(body: &[u8]) -> Result<(Text<'_>, Number<'_>), Refusal> {
     let mut object = Object::new(body).map_err(Refusal::Json)?;
-    let (mut id, mut number) = (None, None);
-    // What the first wrong member is counts only if the whole is JSON.
-    let mut wrong = None;
+    // Behind an index, which keeps them in memory: two variables would take the registers that the
+    // scanner needs, and be moved about at every turn (40 instructions per event).
+    let mut found = [None; 2];
+    let mut twice = false;
     while let Some((key, value)) = object.next().map_err(Refusal::Json)? {
-        if key.eq_str("userId") {
-            match value {
-                _ if id.is_some() => wrong = wrong.or(Some(Refusal::Twice)),
-                Value::Text(text) => id = Some(text),
-                _ => wrong = wrong.or(Some(Refusal::UserType)),
-            }
+        let which = if key.eq_str("userId") {
+            0
         } else if key.eq_str("value") {
-            match value {
-                _ if number.is_some() => wrong = wrong.or(Some(Refusal::Twice)),
-                Value::Number(text) => number = Some(text),
-                _ => wrong = wrong.or(Some(Refusal::ValueType)),
-            }
-        }
+            1
+        } else {
+            continue;
+        };
+        twice |= found[which].is_some();
+        found[which] = Some(value);
     }
-    match (wrong, id, number) {
-        (Some(wrong), ..) => Err(wrong),
-        (None, None, _) => Err(Refusal::MissingUser),
-        (None, _, None) => Err(Refusal::MissingValue),
-        (None, Some(id), Some(number)) => Ok((id, number)),
+    // What is wrong with a member counts only if the whole is JSON.
+    match found {
+        _ if twice => Err(Refusal::Twice),
+        [Some(Value::Text(id)), Some(Value::Number(number))] => Ok((id, number)),
+        [Some(Value::Text(_)), None] => Err(Refusal::MissingValue),
+        [None, None | Some(Value::Number(_))] => Err(Refusal::MissingUser),
+        [None | Some(Value::Text(_)), _] => Err(Refusal::ValueType),
+        _ => Err(Refusal::UserType),
     }
 }
 
