@@ -8,36 +8,41 @@ use crate::budget::budget;
 use crate::input;
 
 /// The two members in any order, others skipped, twice is wrong; the whole text is checked.
-#[inline]
+#[inline(always)]
 fn fields(body: &[u8]) -> Option<(Text<'_>, Number<'_>)> {
     let mut object = Object::new(body).ok()?;
-    let (mut id, mut number) = (None, None);
-    let mut wrong = false;
+    let mut found = [None; 2];
+    let mut twice = false;
     while let Some((key, value)) = object.next().ok()? {
-        if key.eq_str("userId") {
-            match value {
-                Value::Text(text) if id.is_none() => id = Some(text),
-                _ => wrong = true,
-            }
+        let which = if key.eq_str("userId") {
+            0
         } else if key.eq_str("value") {
-            match value {
-                Value::Number(text) if number.is_none() => number = Some(text),
-                _ => wrong = true,
-            }
-        }
+            1
+        } else {
+            continue;
+        };
+        twice |= found[which].is_some();
+        found[which] = Some(value);
     }
-    if wrong { None } else { id.zip(number) }
+    match found {
+        [Some(Value::Text(id)), Some(Value::Number(number))] if !twice => Some((id, number)),
+        _ => None,
+    }
 }
 
-#[inline]
+#[inline(always)]
 fn amount_of(number: Number<'_>) -> Option<Amount> {
-    Amount::from_decimal(
-        number.negative(),
-        number.integer(),
-        number.fraction(),
-        number.exponent(),
-    )
-    .ok()
+    let negative = number.negative();
+    match number.small() {
+        Some((units, places)) => Amount::from_small(negative, units, places).ok(),
+        None => Amount::from_decimal(
+            negative,
+            number.integer(),
+            number.fraction(),
+            number.exponent(),
+        )
+        .ok(),
+    }
 }
 
 /// User id and amount of an event.

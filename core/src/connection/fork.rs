@@ -1,7 +1,8 @@
 //! A request whose body is still to come: what is to become of it?
 
+use super::field::{FieldName, FieldValue};
 use super::phase::Phase;
-use super::reply::{Done, FieldName, FieldValue, Full, Reply, ReplyHead};
+use super::reply::{Done, Full, Reply, ReplyHead};
 use crate::wire::{Head, Status};
 
 /// The choice at a head with a body ([`Bodies::Ask`](super::Bodies::Ask)).

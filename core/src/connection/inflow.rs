@@ -1,7 +1,8 @@
 //! A streamed body: its pieces and its end.
 
 use super::phase::Outbound;
-use super::reply::{BodyWriter, Reply};
+use super::reply::Reply;
+use super::writer::BodyWriter;
 use super::{Connection, Site, head_of};
 use crate::buffer::{RecvBuffer, SendBuffer};
 use crate::wire::{Fields, Head};

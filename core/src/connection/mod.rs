@@ -39,19 +39,23 @@
 mod deadline;
 mod decide;
 mod fault;
+mod field;
 mod fork;
 mod inflow;
 mod phase;
 mod reply;
 mod site;
+mod writer;
 
 pub use deadline::{Check, Deadline};
 pub use fault::Fault;
+pub use field::{FieldName, FieldValue};
 pub use fork::Fork;
 pub use inflow::{Ending, Inflow, Outlet};
 pub use phase::Wait;
-pub use reply::{BodyWriter, Done, FieldName, FieldValue, Full, Reply, ReplyHead};
+pub use reply::{Done, Full, Reply, ReplyHead};
 pub use site::{Bodies, Site};
+pub use writer::BodyWriter;
 
 use crate::buffer::{RecvBuffer, SendBuffer};
 use crate::wire::{ChunkDecoder, Fields, Head};

@@ -9,10 +9,12 @@
 use core::fmt;
 
 use super::decide::CONTINUE;
+use super::field::{FieldName, FieldValue};
 use super::phase::{Outbound, Phase};
+use super::writer::{BodyWriter, LAST_CHUNK};
 use super::{BodyKind, Connection, Fault, Site};
 use crate::buffer::{Draft, SendBuffer};
-use crate::wire::{BARE_LINE_BYTES, Status, value};
+use crate::wire::{BARE_LINE_BYTES, Status};
 
 /// Proof that an exchange was answered, deferred, or otherwise decided. Cannot be made by hand.
 #[derive(Debug)]
@@ -404,111 +406,9 @@ impl fmt::Write for ReplyHead<'_> {
     }
 }
 
-/// Writes the body of an answer in parts.
-#[derive(Debug)]
-#[must_use = "finish the answer, or pause it until there is room"]
-pub struct BodyWriter<'s> {
-    connection: &'s mut Connection,
-    draft: Draft<'s>,
-}
-
-/// Bytes of a chunk around its data: four digits at most, and two line ends.
-const CHUNK_FRAME: usize = 8;
-/// `0 CR LF CR LF`: kept free behind the head and every chunk, so that an answer can always be
-/// finished.
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-
-impl<'s> BodyWriter<'s> {
-    pub(super) fn new(connection: &'s mut Connection, tx: &'s mut SendBuffer) -> Self {
-        BodyWriter {
-            connection,
-            draft: tx.draft(),
-        }
-    }
-
-    /// Bytes that the next [`write`](Self::write) takes.
-    pub fn room(&self) -> usize {
-        let room = self.draft.free();
-        match self.connection.outbound {
-            Outbound::Length => room.min(usize::try_from(self.connection.owed).unwrap_or(room)),
-            Outbound::Chunked => room.saturating_sub(CHUNK_FRAME + LAST_CHUNK.len()),
-            Outbound::UntilClose => room,
-            Outbound::Silent => usize::MAX,
-            Outbound::Owed | Outbound::Complete => 0,
-        }
-    }
-
-    /// Appends to the body as much as there is room for (and as the promised length allows), and
-    /// says how much that was. 0: [`pause`](Self::pause), and go on when the writer is lent again.
-    pub fn write(&mut self, bytes: &[u8]) -> usize {
-        let n = bytes.len().min(self.room());
-        let piece = bytes.get(..n).unwrap_or(&[]);
-        if n == 0 {
-            return 0;
-        }
-        match self.connection.outbound {
-            Outbound::Silent => {}
-            Outbound::Chunked => {
-                let mut digits = [0; 4];
-                self.draft.put(hexadecimal(n as u16, &mut digits));
-                self.draft.put(b"\r\n");
-                self.draft.put(piece);
-                self.draft.put(b"\r\n");
-            }
-            _ => self.draft.put(piece),
-        }
-        if !self.draft.commit() {
-            return 0;
-        }
-        self.connection.owed = self.connection.owed.saturating_sub(n as u64);
-        self.connection.flags.stuck = false;
-        n
-    }
-
-    /// The answer goes on later: the writer is lent again when there is room, with the next piece
-    /// of the request's body, or at its end.
-    pub fn pause(self) -> Done {
-        if matches!(self.connection.phase, Phase::Serving | Phase::Ending) {
-            self.connection.phase = Phase::Body;
-        }
-        Done(())
-    }
-
-    /// The answer is over. One that is shorter than it promised cuts the connection, so that the
-    /// peer sees it.
-    pub fn finish(mut self) -> Done {
-        match self.connection.outbound {
-            Outbound::Chunked => {
-                self.draft.put(LAST_CHUNK);
-                self.draft.commit();
-                self.connection.answered();
-            }
-            Outbound::Length if self.connection.owed > 0 => {
-                self.connection.refuse(Fault::AnswerShort);
-            }
-            _ => self.connection.answered(),
-        }
-        Done(())
-    }
-}
-
-impl fmt::Write for BodyWriter<'_> {
-    /// All or an error; what was written before an error stays written.
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text.as_bytes();
-        while !rest.is_empty() {
-            match self.write(rest) {
-                0 => return Err(fmt::Error),
-                n => rest = rest.get(n..).unwrap_or(&[]),
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Connection {
     /// The answer is complete in the send buffer.
-    fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         self.outbound = Outbound::Complete;
         self.flags.told = false;
         self.phase = match self.body {
@@ -518,84 +418,12 @@ impl Connection {
     }
 }
 
-/// The name of a field that a handler may send: a token, and none of the engine's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FieldName<'a>(&'a [u8]);
-
-impl<'a> FieldName<'a> {
-    /// `Allow` (RFC 9110 section 10.2.1)
-    pub const ALLOW: FieldName<'static> = FieldName(b"Allow");
-    /// `Cache-Control` (RFC 9111 section 5.2)
-    pub const CACHE_CONTROL: FieldName<'static> = FieldName(b"Cache-Control");
-    /// `Content-Type` (RFC 9110 section 8.3)
-    pub const CONTENT_TYPE: FieldName<'static> = FieldName(b"Content-Type");
-    /// `Location` (RFC 9110 section 10.2.2)
-    pub const LOCATION: FieldName<'static> = FieldName(b"Location");
-    /// `Retry-After` (RFC 9110 section 10.2.3)
-    pub const RETRY_AFTER: FieldName<'static> = FieldName(b"Retry-After");
-    /// `Server` (RFC 9110 section 10.2.4)
-    pub const SERVER: FieldName<'static> = FieldName(b"Server");
-
-    /// `None` if `name` is no token, or is one of `Connection`, `Content-Length`, `Date` and
-    /// `Transfer-Encoding`, which the engine writes itself.
-    pub fn new(name: &'a str) -> Option<FieldName<'a>> {
-        let name = name.as_bytes();
-        const OWN: [&[u8]; 4] = [
-            b"connection",
-            b"content-length",
-            b"date",
-            b"transfer-encoding",
-        ];
-        let own = OWN.iter().any(|own| name.eq_ignore_ascii_case(own));
-        (value::is_token(name) && !own).then_some(FieldName(name))
-    }
-}
-
-/// The value of a field that a handler may send: no control characters, so that no line can be
-/// smuggled into the head (RFC 9110 section 5.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FieldValue<'a>(&'a [u8]);
-
-impl<'a> FieldValue<'a> {
-    /// `text/plain; charset=utf-8`
-    pub const TEXT: FieldValue<'static> = FieldValue(b"text/plain; charset=utf-8");
-    /// `text/html; charset=utf-8`
-    pub const HTML: FieldValue<'static> = FieldValue(b"text/html; charset=utf-8");
-    /// `application/json`
-    pub const JSON: FieldValue<'static> = FieldValue(b"application/json");
-    /// `application/octet-stream`
-    pub const BYTES: FieldValue<'static> = FieldValue(b"application/octet-stream");
-
-    /// `None` if `value` holds a control character other than a tab. White space at the ends is
-    /// cut off.
-    pub fn new(value: &'a [u8]) -> Option<FieldValue<'a>> {
-        crate::wire::is_field_value(value).then_some(FieldValue(value::trim_ows(value)))
-    }
-}
-
 /// The decimal digits of `n`, at the end of `room`.
 fn decimal(mut n: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut at = room.len();
     for digit in room.iter_mut().rev() {
         *digit = b'0'.wrapping_add((n % 10) as u8);
         n /= 10;
-        at = at.saturating_sub(1);
-        if n == 0 {
-            break;
-        }
-    }
-    room.get(at..).unwrap_or(&[])
-}
-
-/// The hexadecimal digits of `n`, at the end of `room`.
-fn hexadecimal(mut n: u16, room: &mut [u8; 4]) -> &[u8] {
-    let mut at = room.len();
-    for digit in room.iter_mut().rev() {
-        *digit = match (n % 16) as u8 {
-            low @ 0..=9 => b'0'.wrapping_add(low),
-            high => b'a'.wrapping_add(high).wrapping_sub(10),
-        };
-        n /= 16;
         at = at.saturating_sub(1);
         if n == 0 {
             break;
@@ -615,32 +443,5 @@ mod tests {
         for n in [0, 1, 9, 10, 99, 100, 65_535, u64::MAX] {
             assert_eq!(decimal(n, &mut [0; 20]), n.to_string().as_bytes());
         }
-        for n in 0..=u16::MAX {
-            assert_eq!(
-                hexadecimal(n, &mut [0; 4]),
-                std::format!("{n:x}").as_bytes()
-            );
-        }
-    }
-
-    #[test]
-    fn no_line_can_be_smuggled_into_a_head() {
-        for bad in [&b"a\r\nb"[..], b"a\n", b"\r", b"\0", b"\x7f", b"\x1b"] {
-            assert_eq!(FieldValue::new(bad), None);
-        }
-        assert_eq!(FieldValue::new(b" a\tb "), Some(FieldValue(b"a\tb")));
-        for bad in [
-            "",
-            "a b",
-            "a:",
-            "a\r",
-            "Content-length",
-            "connection",
-            "DATE",
-            "Transfer-Encoding",
-        ] {
-            assert_eq!(FieldName::new(bad), None, "{bad:?}");
-        }
-        assert_eq!(FieldName::new("X-A"), Some(FieldName(b"X-A")));
     }
 }

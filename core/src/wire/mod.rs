@@ -24,6 +24,7 @@ mod scan;
 pub(crate) use scan::is_field_value;
 mod status;
 mod target;
+mod walk;
 
 pub use chunk::{ChunkDecoder, ChunkStep};
 pub use date::{DATE_BYTES, Date, LAST_SECOND, parse as parse_date};
