@@ -36,8 +36,9 @@ pub struct Limits {
     /// Bytes of a body's content. More: 413. Default 64 MiB; what is gathered is bounded by the
     /// buffer as well.
     pub body_bytes_max: u64,
-    /// Bytes of send room that a request finds when it is lent, so that an answer up to this size
-    /// (head and body) never fails. Default 512.
+    /// Bytes of an answer (head and body): so much send room a request finds when it is lent, so an
+    /// answer up to this size never fails, and a larger one always does, whatever else is pending.
+    /// Larger answers stream, or are deferred, which frees the whole buffer. Default 512.
     pub reply_bytes_max: u32,
     /// Bytes of an unwanted body that are read and dropped to keep the connection usable. More:
     /// the connection closes after the answer. Default 65,536: cheaper than a new connection.
@@ -58,7 +59,7 @@ pub struct Limits {
     pub pace_ms: u32,
     /// Bytes per second that a body must bring. Default 500, a slow modem.
     pub body_rate_min: u32,
-    /// Milliseconds in which a peer must take what is in the send buffer. Default 10,000, which
+    /// Milliseconds in which a peer must take one filling of the send buffer. Default 10,000, which
     /// is 800 bytes per second for 8 KiB.
     pub send_ms: u32,
     /// Milliseconds that an idle connection is kept. Default 30,000.

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | LF alone as a line end | 9112 2.2 | refused, 400 |
 //! | CR not followed by LF | 9112 2.2 | refused, 400 |
-//! | empty lines before a request | 9112 2.2 | skipped, any number within the limit of a head |
+//! | empty lines before a request | 9112 2.2 | skipped; they count towards nothing |
 //! | white space in the request line | 9112 3 | exactly one SP between three parts, else 400 |
 //! | a byte that no request can begin with | 9112 3 | 400 at once, without waiting for a line |
 //! | characters of a target | 9112 3.2, 3986 | those of the grammar; `%` needs two hex digits |
@@ -43,6 +43,7 @@
 //! | `Date` | 9110 6.6.1 | sent wherever there is a clock, also with 4xx and 5xx |
 //! | a close while the peer still sends | 9112 9.6 | FIN, then up to `linger_bytes_max` are read and dropped |
 //!
-//! A close that the request asked for (`Connection: close`), with nothing received behind it, is
-//! done at once: lingering would cost every such connection two system calls and a wait for
-//! something that a correct client does not send.
+//! A close that the peer asked for (`Connection: close`, or HTTP/1.0 without keep-alive), with
+//! nothing received behind it, is done at once: lingering would cost every such connection two
+//! system calls and a wait for something that a correct client does not send. Every other close
+//! goes in stages: a fault, an unwanted body, a handler that closes, a server that goes down.

@@ -15,7 +15,8 @@
 //! * **Room is promised.** A request is lent only when the send buffer has room for an answer of
 //!   `reply_bytes_max`. So [`Full`](crate::connection::Full) means "larger than promised" and never
 //!   "too much before it", and a pipeline of any depth is answered in order. A promise larger than
-//!   the buffer counts as the whole buffer.
+//!   the buffer counts as the whole buffer. A larger answer streams; or it is deferred, and finds an
+//!   empty buffer when it is resumed.
 //! * **An answer cannot be forgotten.** [`Reply`](crate::connection::Reply) turns into
 //!   [`ReplyHead`](crate::connection::ReplyHead) and that into [`Done`](crate::connection::Done),
 //!   which cannot be made otherwise. A handler that returns `Done` has answered once. In a bare
