@@ -459,9 +459,8 @@ impl Connection {
             if tx.room() < FAULT_REPLY_BYTES.min(tx.capacity()) {
                 return self.write(tx);
             }
-            let parts = rx.head_parts();
-            // Also where the head was not complete, and nobody looked at its method.
-            self.flags.head_only |= parts.state.asks_head(parts.bytes);
+            // Also where the head was faulty or not complete, and nobody looked at its method.
+            self.flags.head_only |= rx.head_parts().bytes.starts_with(b"HEAD ");
             if let Some(fault) = self.fault {
                 Reply::new(self, tx, site, usize::MAX).fault(fault);
             }

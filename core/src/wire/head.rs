@@ -277,18 +277,6 @@ impl HeadState {
         self.stage == Stage::RequestLine && self.next == 0
     }
 
-    /// Whether the request asks for a head only, as far as its bytes say: also where the request
-    /// line is faulty or not all here.
-    pub(crate) fn asks_head(&self, bytes: &[u8]) -> bool {
-        let line = match self.stage {
-            Stage::RequestLine => self.next,
-            _ => self.line,
-        };
-        bytes
-            .get(line as usize..)
-            .is_some_and(|line| line.starts_with(b"HEAD "))
-    }
-
     /// Bytes of the trailer section, its empty line included; 0 without one.
     pub(crate) fn trailer_len(&self) -> usize {
         if self.stage == Stage::Trailers {
