@@ -4,7 +4,7 @@ use super::phase::{Outbound, Phase, Wait};
 use super::{Bodies, BodyKind, Connection, Fault, Reply, Site};
 use crate::buffer::{RecvBuffer, SendBuffer};
 use crate::limits::{FAULT_REPLY_BYTES, STREAM_ROOM_BYTES_MIN};
-use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, Method, Version};
+use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, HeadState, Method, Version};
 
 /// A step without what it lends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,9 @@ impl Connection {
                 self.begin(site, rx);
             }
             Ok(None) => {
-                let begun = parts.state.has_begun(parts.bytes.len());
+                // Half of an empty line begins nothing: it would buy a peer a new deadline.
+                let half_line = parts.state.is_fresh() && parts.bytes == b"\r";
+                let begun = parts.state.has_begun(parts.bytes.len()) && !half_line;
                 if !tx.is_empty() {
                     return self.write(tx);
                 }
@@ -460,8 +462,9 @@ impl Connection {
                 return self.write(tx);
             }
             let parts = rx.head_parts();
-            // Also where the head was not complete, and nobody looked at its method.
-            self.flags.head_only |= parts.state.asks_head(parts.bytes);
+            // Also where the head was not complete, and nobody looked at its method. The state of
+            // a faulty head may be behind its first line, so a new one has to look.
+            self.flags.head_only |= HeadState::new().asks_head(parts.bytes);
             if let Some(fault) = self.fault {
                 Reply::new(self, tx, site, usize::MAX).fault(fault);
             }
