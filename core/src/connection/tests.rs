@@ -10,6 +10,8 @@ use super::*;
 use crate::limits::Limits;
 use crate::wire::{Date, Method, Status};
 
+mod edges;
+
 const DATE: Date = Date::from_unix(784_111_777);
 
 /// What the test's handler does with a request that has a body.
