@@ -210,7 +210,9 @@ impl Outcome {
             if find(head, b"\r\nTransfer-Encoding: chunked\r\n").is_none() {
                 let length = find(head, b"Content-Length: ").map_or(0, |at| {
                     let digits = head[at + 16..].iter().take_while(|b| b.is_ascii_digit());
-                    digits.fold(0, |n: usize, b| n * 10 + usize::from(b - b'0'))
+                    digits.fold(0, |n: usize, b| {
+                        n.saturating_mul(10).saturating_add(usize::from(b - b'0'))
+                    })
                 });
                 // What is missing was cut.
                 let length = length.min(rest.len());

@@ -123,6 +123,12 @@ impl Deadline {
             self.limit_ms = now_ms.wrapping_add(limits.request_ms);
         }
         let paced = same_request && before.is_paced();
+        if paced && before.is(Wait::Send) && connection.is_streaming() {
+            // Each filling of the send buffer: several may lie between two waits for the body.
+            let began = self.due_ms.wrapping_sub(limits.send_ms);
+            let took = now_ms.wrapping_sub(began);
+            self.limit_ms = self.limit_ms.wrapping_add(took);
+        }
         self.wait = code.paced(paced || wait == Wait::Body);
         self.request = connection.requests();
         let after = |allowed: u32| now_ms.wrapping_add(allowed);
@@ -141,10 +147,6 @@ impl Deadline {
                 if !paced {
                     self.mark = rx.total();
                     self.limit_ms = after(limits.pace_ms);
-                } else if before.is(Wait::Send) {
-                    let began = self.due_ms.wrapping_sub(limits.send_ms);
-                    let took = now_ms.wrapping_sub(began);
-                    self.limit_ms = self.limit_ms.wrapping_add(took);
                 }
                 self.limit_ms
             }

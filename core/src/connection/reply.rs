@@ -260,7 +260,8 @@ impl<'s> ReplyHead<'s> {
     /// to the close for HTTP/1.0).
     ///
     /// # Errors
-    /// [`Full`] if the head is larger than what was promised.
+    /// [`Full`] if the head, of a chunked answer with its last chunk, is larger than what was
+    /// promised.
     pub fn stream(mut self, length: Option<u64>) -> Result<BodyWriter<'s>, Full<'s>> {
         let flags = self.reply.connection.flags;
         let silent = self.is_silent();
@@ -281,14 +282,11 @@ impl<'s> ReplyHead<'s> {
         }
         self.put(b"\r\n");
         let mut reply = self.reply;
-        // So that the answer can be finished even if there is no room for one byte of it.
-        let end = if outbound == Outbound::Chunked {
-            LAST_CHUNK.len()
-        } else {
-            0
-        };
-        if reply.draft.free() < end {
-            reply.draft.spoil();
+        if outbound == Outbound::Chunked {
+            // So that the answer can be finished even if there is no room for one byte of it. It
+            // counts towards the promise: whether it fits must not depend on what is pending.
+            reply.draft.put(LAST_CHUNK);
+            reply.draft.cut(LAST_CHUNK.len());
         }
         if !reply.draft.commit() {
             return Err(Full(reply));

@@ -1,0 +1,143 @@
+//! Deadlines and deferral: what a connection does while it waits.
+
+use super::*;
+
+#[test]
+fn deadlines_answer_what_was_begun_and_are_silent_else() {
+    let site = Site::new(&Limits::DEFAULT);
+    for (input, wait, answer) in [
+        ("", Wait::FirstByte, ""),
+        ("\r\n", Wait::FirstByte, ""),
+        ("GET", Wait::Head, "HTTP/1.1 408 "),
+        (GET, Wait::Idle, ""),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
+            Wait::Body,
+            "HTTP/1.1 408 ",
+        ),
+    ] {
+        let mut rx = RecvBuffer::<[u8; 1024]>::new();
+        let mut tx = SendBuffer::<[u8; 1024]>::new();
+        let mut connection = Connection::new();
+        let mut given = false;
+        let mut out = vec![];
+        loop {
+            match connection.step(&site, &mut rx, &mut tx) {
+                Step::Read(space) if !given && !input.is_empty() => {
+                    given = true;
+                    space[..input.len()].copy_from_slice(input.as_bytes());
+                    rx.filled(input.len());
+                }
+                Step::Read(_) => {
+                    if connection.waiting_for() != Wait::Linger {
+                        assert_eq!(connection.waiting_for(), wait, "{input:?}");
+                        out.clear();
+                    }
+                    connection.expire();
+                }
+                Step::Write(bytes) => {
+                    out.extend_from_slice(bytes);
+                    let n = bytes.len();
+                    tx.sent(n);
+                }
+                Step::Request(exchange) => {
+                    let _ = exchange.reply.status(Status::OK).body(b"").unwrap();
+                }
+                Step::HalfClose => {}
+                Step::Close => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        assert!(out.starts_with(answer.as_bytes()), "{input:?}");
+        assert_eq!(out.is_empty(), answer.is_empty(), "{input:?}");
+    }
+}
+
+#[test]
+fn a_deferred_exchange_comes_back_after_everything_before_it_is_sent() {
+    let site = Site::new(&Limits::DEFAULT);
+    let (mut rx, mut tx) = (
+        RecvBuffer::<[u8; 1024]>::new(),
+        SendBuffer::<[u8; 1024]>::new(),
+    );
+    let mut connection = Connection::new();
+    let input = format!("{GET}{GET}");
+    rx.space_for_test(input.as_bytes());
+    let (mut requests, mut out, mut sent_before) = (0, vec![], 0);
+    loop {
+        match connection.step(&site, &mut rx, &mut tx) {
+            Step::Request(exchange) => {
+                requests += 1;
+                let _ = match requests {
+                    2 => exchange.reply.defer(),
+                    _ => exchange.reply.status(Status::OK).text("now").unwrap(),
+                };
+            }
+            Step::Write(bytes) => {
+                out.extend_from_slice(bytes);
+                let n = bytes.len();
+                tx.sent(n);
+            }
+            Step::Away => {
+                sent_before = out.len();
+                assert_eq!(connection.waiting_for(), Wait::Handler);
+                let exchange = connection.resume(&site, &mut rx, &mut tx).unwrap();
+                assert_eq!(exchange.head.method(), Method::Get);
+                let _ = exchange.reply.status(Status::OK).text("later").unwrap();
+            }
+            Step::Read(_) => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!(connection.resume(&site, &mut rx, &mut tx).is_none());
+    assert!(out[..sent_before].ends_with(b"now") && out.ends_with(b"later"));
+}
+
+#[test]
+fn a_deferred_exchange_hears_that_it_will_not_be_answered() {
+    // Lost before everything in front of it was sent; lost when it was away; too late.
+    for (away, expires) in [(false, false), (false, true), (true, false), (true, true)] {
+        let site = Site::new(&Limits::DEFAULT);
+        let (mut rx, mut tx) = (
+            RecvBuffer::<[u8; 1024]>::new(),
+            SendBuffer::<[u8; 1024]>::new(),
+        );
+        let mut connection = Connection::new();
+        rx.space_for_test(format!("{GET}{GET}").as_bytes());
+        let (mut requests, mut cuts, mut ended) = (0, 0, false);
+        loop {
+            let step = connection.step(&site, &mut rx, &mut tx);
+            match step {
+                Step::Request(exchange) => {
+                    requests += 1;
+                    let _ = match requests {
+                        2 => exchange.reply.defer(),
+                        _ => exchange.reply.status(Status::OK).text("now").unwrap(),
+                    };
+                }
+                Step::Write(_) | Step::Away if !ended => {
+                    if away && matches!(step, Step::Write(_)) {
+                        let n = tx.pending().len();
+                        tx.sent(n);
+                        continue;
+                    }
+                    ended = true;
+                    match expires {
+                        true => connection.expire(),
+                        false => connection.lose(),
+                    }
+                }
+                Step::Write(bytes) => {
+                    let n = bytes.len();
+                    tx.sent(n);
+                }
+                Step::Cut => cuts += 1,
+                Step::Read(_) => rx.end(),
+                Step::HalfClose => {}
+                Step::Close => break,
+                step => panic!("{step:?}"),
+            }
+        }
+        assert_eq!((requests, cuts), (2, 1), "{away} {expires}");
+    }
+}
