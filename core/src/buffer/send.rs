@@ -19,7 +19,10 @@ pub struct SendBuffer<B: ?Sized = [u8]> {
     start: u16,
     /// End of the bytes in use.
     end: u16,
-    /// How often all was sent, wrapping: tells one flush from the next.
+    /// Bytes sent since the last flush.
+    taken: u16,
+    /// How often all was sent, or as much as the buffer holds, wrapping: tells one flush from the
+    /// next.
     flushes: u8,
     /// `sent` was told more than was pending.
     misuse: bool,
@@ -33,6 +36,7 @@ impl<const N: usize> SendBuffer<[u8; N]> {
         SendBuffer {
             start: 0,
             end: 0,
+            taken: 0,
             flushes: 0,
             misuse: false,
             bytes: [0; N],
@@ -80,7 +84,15 @@ impl SendBuffer {
     pub fn sent(&mut self, n: usize) {
         let pending = self.end.saturating_sub(self.start);
         match u16::try_from(n) {
-            Ok(n) if n < pending => self.start = self.start.saturating_add(n),
+            Ok(n) if n < pending => {
+                self.start = self.start.saturating_add(n);
+                self.taken = self.taken.saturating_add(n);
+                // An answer in parts may fill up behind what is taken, so that the buffer is
+                // never empty though its peer reads.
+                if usize::from(self.taken) >= self.capacity() {
+                    self.next_flush();
+                }
+            }
             Ok(n) => {
                 self.misuse |= n > pending;
                 self.clear();
@@ -139,7 +151,7 @@ impl SendBuffer {
         self.misuse
     }
 
-    /// How often all was sent, wrapping.
+    /// How often all was sent, or as much as the buffer holds, wrapping.
     pub(crate) fn flushes(&self) -> u8 {
         self.flushes
     }
@@ -147,6 +159,11 @@ impl SendBuffer {
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
+        self.next_flush();
+    }
+
+    fn next_flush(&mut self) {
+        self.taken = 0;
         self.flushes = self.flushes.wrapping_add(1);
     }
 

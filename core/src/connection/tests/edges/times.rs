@@ -180,6 +180,22 @@ fn a_streamed_answer_lives_as_long_as_its_peer_reads() {
 }
 
 #[test]
+fn a_streamed_answer_lives_though_its_buffer_is_never_empty() {
+    let limits = Limits::DEFAULT;
+    let site = asking(&limits);
+    let mut peer = endless(&site, &mut write_for_ever);
+    let mut now = u32::MAX - 20_000;
+    for turn in 0..200 {
+        peer.watch(&site, now);
+        // What the buffer holds is taken within five sevenths of a window.
+        now = now.wrapping_add(limits.send_ms / 7);
+        assert!(!peer.is_late(now), "turn {turn}");
+        peer.took(205);
+        assert_eq!(peer.go(&site, &mut write_for_ever), Stop::Write);
+    }
+}
+
+#[test]
 fn a_peer_that_takes_a_byte_now_and_then_is_late() {
     let limits = Limits::DEFAULT;
     let site = asking(&limits);
