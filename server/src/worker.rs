@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use barewire_core::connection::{Bodies, Check, Fault, Site, Step, Wait};
-use barewire_core::driver::{Address, Completion, Driver, Instant, PeerId, Received, Slots};
+use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, PeerId, Slots};
 use barewire_core::limits::Limits;
 use barewire_core::wheel::Wheel;
 use barewire_core::wire::{Date, Framing};
@@ -209,15 +209,14 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
     fn complete(&mut self, completion: Completion) {
         match completion {
             Completion::Accepted { peer, from } => self.accept(peer, from),
-            Completion::Received { peer, rx, tx, what } => {
+            // Bytes or the end of them: the buffer knows which.
+            Completion::Received { peer, rx, tx, .. } => {
                 let entry = &mut self.peers[peer.index as usize];
                 entry.rx = Some(rx);
                 if let Some(tx) = tx {
                     entry.tx = Some(tx);
                 }
-                match what {
-                    Received::Bytes(_) | Received::End => self.run(peer.index),
-                }
+                self.run(peer.index);
             }
             Completion::Sent { peer, tx } => {
                 self.peers[peer.index as usize].tx = Some(tx);
@@ -228,7 +227,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             Completion::Lost { peer, rx, tx } => {
                 let entry = &mut self.peers[peer.index as usize];
                 if entry.is(peer) {
-                    entry.land(barewire_core::driver::InFlight { rx, tx });
+                    entry.land(InFlight { rx, tx });
                     entry.connection.lose();
                     self.run(peer.index);
                 }
@@ -268,6 +267,11 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
 
     /// Steps a connection until it waits for something.
     fn run(&mut self, index: u32) {
+        self.go_on(index, false);
+    }
+
+    /// As `run`, but begins with the exchange that was deferred, if there is one to `resume`.
+    fn go_on(&mut self, index: u32, mut resume: bool) {
         let Worker {
             driver,
             app,
@@ -313,6 +317,14 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 route,
                 local: &local,
             };
+            if std::mem::take(&mut resume)
+                && let Some(exchange) = connection.resume(&site, rx, tx)
+            {
+                guard(tally, || {
+                    let _ = app.resume(&mut context, exchange);
+                });
+                continue;
+            }
             let step = connection.step(&site, rx, tx);
             match step {
                 Step::Request(exchange) => {
@@ -449,52 +461,11 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             let Some(index) = self.deferred.pop_front() else {
                 break;
             };
-            let Worker {
-                driver,
-                app,
-                limits,
-                peers,
-                tally,
-                ..
-            } = self;
-            let peer = &mut peers[index as usize];
-            if peer.state != State::Deferred {
-                continue;
+            let peer = &mut self.peers[index as usize];
+            if peer.state == State::Deferred {
+                peer.state = State::Open;
+                self.go_on(index, true);
             }
-            peer.state = State::Open;
-            let id = peer.id(index);
-            let site = Site {
-                limits,
-                date: Some(&self.date),
-                draining: self.draining,
-                bodies: Bodies::Ask,
-            };
-            let now = driver.now();
-            let Peer {
-                connection,
-                rx: Some(rx),
-                tx: Some(tx),
-                route,
-                from,
-                ..
-            } = peer
-            else {
-                continue;
-            };
-            let local = || driver.local(id);
-            let mut context = Context {
-                peer: id,
-                from: *from,
-                now,
-                route,
-                local: &local,
-            };
-            if let Some(exchange) = connection.resume(&site, rx, tx) {
-                guard(tally, || {
-                    let _ = app.resume(&mut context, exchange);
-                });
-            }
-            self.run(index);
         }
     }
 }

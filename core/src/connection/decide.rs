@@ -140,9 +140,7 @@ impl Connection {
                 self.begin(site, rx);
             }
             Ok(None) => {
-                // Half of an empty line begins nothing: it would buy a peer a new deadline.
-                let half_line = parts.state.is_fresh() && parts.bytes == b"\r";
-                let begun = parts.state.has_begun(parts.bytes.len()) && !half_line;
+                let begun = parts.state.has_begun(parts.bytes);
                 if !tx.is_empty() {
                     return self.write(tx);
                 }

@@ -38,6 +38,7 @@
 
 mod deadline;
 mod decide;
+mod digits;
 mod fault;
 mod field;
 mod fork;

@@ -9,6 +9,7 @@
 use core::fmt;
 
 use super::decide::CONTINUE;
+use super::digits::digits;
 use super::field::{FieldName, FieldValue};
 use super::phase::{Outbound, Phase};
 use super::writer::{BodyWriter, LAST_CHUNK};
@@ -242,7 +243,7 @@ impl<'s> ReplyHead<'s> {
         }
         let body_len = self.reply.draft.len().saturating_sub(body_at);
         let mut room = [0; 20];
-        let digits = decimal(body_len as u64, &mut room);
+        let digits = digits::<10>(body_len as u64, &mut room);
         let end_of_digits = digits_at.saturating_add(digits.len());
         let written = self.reply.draft.written();
         if let Some(place) = written.get_mut(digits_at..end_of_digits) {
@@ -365,7 +366,7 @@ impl<'s> ReplyHead<'s> {
     fn content_length(&mut self, length: u64) {
         let mut room = [0; 20];
         self.put(b"Content-Length: ");
-        self.put(decimal(length, &mut room));
+        self.put(digits::<10>(length, &mut room));
         self.put(b"\r\n");
     }
 
@@ -413,33 +414,5 @@ impl Connection {
             BodyKind::Over => Phase::Answered,
             _ => Phase::Discard,
         };
-    }
-}
-
-/// The decimal digits of `n`, at the end of `room`.
-fn decimal(mut n: u64, room: &mut [u8; 20]) -> &[u8] {
-    let mut at = room.len();
-    for digit in room.iter_mut().rev() {
-        *digit = b'0'.wrapping_add((n % 10) as u8);
-        n /= 10;
-        at = at.saturating_sub(1);
-        if n == 0 {
-            break;
-        }
-    }
-    room.get(at..).unwrap_or(&[])
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use super::*;
-    use std::string::ToString;
-
-    #[test]
-    fn numbers_are_written_as_the_standard_library_does() {
-        for n in [0, 1, 9, 10, 99, 100, 65_535, u64::MAX] {
-            assert_eq!(decimal(n, &mut [0; 20]), n.to_string().as_bytes());
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::digits::digits;
 use super::phase::{Outbound, Phase};
 use super::reply::Done;
 use super::{Connection, Fault};
@@ -52,8 +53,8 @@ impl<'s> BodyWriter<'s> {
         match self.connection.outbound {
             Outbound::Silent => {}
             Outbound::Chunked => {
-                let mut digits = [0; 4];
-                self.draft.put(hexadecimal(n as u16, &mut digits));
+                let mut room = [0; 20];
+                self.draft.put(digits::<16>(n as u64, &mut room));
                 self.draft.put(b"\r\n");
                 self.draft.put(piece);
                 self.draft.put(b"\r\n");
@@ -106,38 +107,5 @@ impl fmt::Write for BodyWriter<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The hexadecimal digits of `n`, at the end of `room`.
-fn hexadecimal(mut n: u16, room: &mut [u8; 4]) -> &[u8] {
-    let mut at = room.len();
-    for digit in room.iter_mut().rev() {
-        *digit = match (n % 16) as u8 {
-            low @ 0..=9 => b'0'.wrapping_add(low),
-            high => b'a'.wrapping_add(high).wrapping_sub(10),
-        };
-        n /= 16;
-        at = at.saturating_sub(1);
-        if n == 0 {
-            break;
-        }
-    }
-    room.get(at..).unwrap_or(&[])
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use super::*;
-
-    #[test]
-    fn sizes_are_written_as_the_standard_library_does() {
-        for n in 0..=u16::MAX {
-            assert_eq!(
-                hexadecimal(n, &mut [0; 4]),
-                std::format!("{n:x}").as_bytes()
-            );
-        }
     }
 }

@@ -13,7 +13,7 @@
 //! | what | bytes | where it is asserted |
 //! |---|---:|---|
 //! | `Connection` | 56 | `connection/mod.rs` |
-//! | the worker's entry, with the connection | 136 | `server/src/peer.rs` |
+//! | the worker's entry, with the connection | 128 | `server/src/peer.rs` |
 //! | the driver's entry | 48 | `driver/entry.rs` |
 //! | the timer's entry | 16 | `wheel.rs` |
 //! | an active connection, besides | 16,384 | the slot |

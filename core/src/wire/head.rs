@@ -267,9 +267,11 @@ impl HeadState {
         self.method
     }
 
-    /// Whether the bytes so far, `len` of them, hold more than empty lines.
-    pub(crate) fn has_begun(&self, len: usize) -> bool {
-        self.stage != Stage::RequestLine || len > self.next as usize
+    /// Whether the bytes so far hold more than empty lines. Half of one begins nothing either: it
+    /// would buy a peer a new deadline.
+    pub(crate) fn has_begun(&self, bytes: &[u8]) -> bool {
+        let rest = bytes.get(self.next as usize..).unwrap_or(&[]);
+        self.stage != Stage::RequestLine || !matches!(rest, [] | [b'\r'])
     }
 
     /// Still before the request line, or in it.
