@@ -43,7 +43,8 @@ pub(crate) enum Credit {
 
 /// Looks at a full set while another worker may still hand back a place, before the event is
 /// refused: a few microseconds. Others need some ten instructions for it, unless they were
-/// interrupted, and this worker does not wait for that.
+/// interrupted, and this worker does not wait for that. While more places are free than there are
+/// workers, nobody is refused: each holds at most one that it may have to hand back.
 const FULL_LOOKS_MAX: u32 = 256;
 
 #[derive(Debug)]
