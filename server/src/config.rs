@@ -16,6 +16,10 @@ pub struct Config {
     /// Connections that are served at a time, shared out evenly to the workers. Further ones are
     /// told 503. Default 10,000.
     pub connections: usize,
+    /// Connections from one address that are served at a time; an IPv6 network of 64 bits counts as
+    /// one address. Further ones are told 503. 0: no limit of its own, since one address may be a
+    /// proxy with a whole company behind it. Default 0.
+    pub connections_per_address: u32,
     /// Buffers for connections that are active at a time. 0: as many as connections. Default 0.
     pub slots: usize,
     /// Bytes of a slot, a multiple of 64. Default 16,384: four pages.
@@ -36,6 +40,7 @@ impl Default for Config {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             workers: 0,
             connections: 10_000,
+            connections_per_address: 0,
             slots: 0,
             slot_bytes: 16_384,
             recv_bytes: 8_192,
@@ -68,6 +73,14 @@ impl Config {
     /// Bytes of all slots.
     pub fn reserved_bytes(&self) -> usize {
         self.slot_count().saturating_mul(self.slot_bytes)
+    }
+
+    /// Connections of one address.
+    pub(crate) fn per_address_max(&self) -> u32 {
+        match self.connections_per_address {
+            0 => u32::MAX,
+            most => most,
+        }
     }
 
     /// Connections of one of `workers` workers.

@@ -4,6 +4,7 @@
 //! The binary is a thin shell around this library; [`Server`] starts any [`App`].
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod app;
 pub mod challenge;
 pub mod cli;
@@ -14,8 +15,9 @@ mod platform;
 mod server;
 mod worker;
 
+pub use addresses::Addresses;
 pub use app::{App, Context};
 pub use config::{Config, ConfigError};
 pub use peer::Peer;
 pub use server::{Handle, Server, StartError};
-pub use worker::{Memory, TICK_MS, Tally, Worker};
+pub use worker::{Admission, Line, Memory, TICK_MS, Tally, Worker};

@@ -10,15 +10,17 @@ use std::time::{Duration, SystemTime};
 
 use barewire_core::buffer::Slot;
 use barewire_core::driver::{Entry, Readiness, Slots};
+use barewire_core::limits::Limits;
 use barewire_core::wheel;
 
+use crate::addresses::Addresses;
 use crate::app::App;
 use crate::config::{Config, ConfigError, RESERVE};
 use crate::peer::Peer;
 use crate::platform::{
     BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, raise_descriptors,
 };
-use crate::worker::{Memory, Tally, Worker};
+use crate::worker::{Admission, Line, Memory, Tally, Worker};
 
 /// A server that runs.
 ///
@@ -166,13 +168,19 @@ impl Server {
             order: Arc::new(AtomicU8::new(RUN)),
             wakers: kernels.iter().map(|(_, waker)| waker.clone()).collect(),
         };
+        let admission = Admission {
+            open_max: config.share(workers),
+            per_address_max: config.per_address_max(),
+            addresses: Arc::new(Addresses::new(config.connections)),
+        };
         let mut threads = Vec::with_capacity(workers);
         for (number, (kernel, _)) in kernels.into_iter().enumerate() {
             let share: Vec<Slot> = slots.by_ref().take(slots_each.max(1)).collect();
-            let (config, app, order) = (config.clone(), app.clone(), handle.order.clone());
+            let (app, order) = (app.clone(), handle.order.clone());
+            let (limits, admission) = (config.limits.clone(), admission.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || work(kernel, share, &config, workers, app(number), &order));
+                .spawn(move || work(kernel, share, limits, admission, app(number), &order));
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
@@ -286,16 +294,16 @@ pub(crate) fn connections_possible(config: &Config) -> usize {
 fn work<A: App>(
     kernel: Native,
     share: Vec<Slot>,
-    config: &Config,
-    workers: usize,
+    limits: Limits,
+    admission: Admission,
     app: A,
     order: &AtomicU8,
 ) -> Tally {
-    let open_max = config.share(workers);
-    let places = open_max + RESERVE;
+    let places = admission.open_max + RESERVE;
     let mut entries: Vec<Entry<_>> = std::iter::repeat_with(Entry::new).take(places).collect();
     let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
     let mut timers = vec![wheel::Entry::EMPTY; places];
+    let line = Line::new(share.len());
     let mut free: Vec<Option<Slot>> = share.iter().map(|_| None).collect();
     let mut slots = Slots::new(&mut free);
     // Last in, first out: the first slot of the region is used first.
@@ -305,10 +313,10 @@ fn work<A: App>(
         timers: &mut timers,
         slots,
         deferred: std::collections::VecDeque::with_capacity(places),
+        line,
     };
     let driver = Readiness::new(kernel, &mut entries);
-    let limits = config.limits.clone();
-    let mut worker = Worker::new(driver, app, limits, memory, open_max, unix_time);
+    let mut worker = Worker::new(driver, app, limits, memory, admission, unix_time);
     let mut draining = false;
     loop {
         if let Err(error) = worker.turn(None) {

@@ -1,8 +1,12 @@
 //! The loop of one thread, the same on every driver: completions come in, connections step,
 //! receives and sends go out.
 
+mod line;
+mod pressure;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use barewire_core::connection::{Bodies, Check, Fault, Site, Step, Wait};
 use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, PeerId, Slots};
@@ -10,8 +14,12 @@ use barewire_core::limits::Limits;
 use barewire_core::wheel::Wheel;
 use barewire_core::wire::{Date, Framing};
 
+use crate::addresses::Addresses;
 use crate::app::{App, Context};
 use crate::peer::{Peer, State};
+pub use line::Line;
+use line::Mark;
+use pressure::Gauge;
 
 /// Milliseconds of one tick of the timers: a deadline may be that late.
 pub const TICK_MS: u32 = 50;
@@ -24,8 +32,10 @@ const RETRY_NANOS: u64 = 100_000;
 pub struct Tally {
     /// Connections accepted.
     pub connections: u64,
-    /// Connections that were refused because there were too many.
+    /// Connections that were refused because there were too many, in all or of their address.
     pub refused: u64,
+    /// Connections that were slow while slots were scarce, and gave theirs back.
+    pub gave_way: u64,
     /// Requests lent to the application, in whole or by their head.
     pub requests: u64,
     /// Connections that ended with a fault of any kind.
@@ -39,6 +49,7 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.connections += other.connections;
         self.refused += other.refused;
+        self.gave_way += other.gave_way;
         self.requests += other.requests;
         self.faults += other.faults;
         self.panics += other.panics;
@@ -55,6 +66,19 @@ pub struct Memory<'m> {
     pub slots: Slots<'m>,
     /// Room for as many indices as there are peers.
     pub deferred: VecDeque<u32>,
+    /// For as many waits as there are slots.
+    pub line: Line,
+}
+
+/// Which connections are let in. Others are told 503, as far as there are places for that.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Connections of this worker that are served at a time.
+    pub open_max: usize,
+    /// Connections of one address that are served at a time, by all workers together.
+    pub per_address_max: u32,
+    /// The count of these, shared by all workers.
+    pub addresses: Arc<Addresses>,
 }
 
 /// One event loop: a driver, an application, and the connections between them.
@@ -71,22 +95,23 @@ pub struct Worker<'m, D: Driver, A: App> {
     slots: Slots<'m>,
     wheel: Wheel<'m>,
     deferred: VecDeque<u32>,
-    /// Connections open now, and how many there may be.
+    line: Line,
+    gauge: Gauge,
+    /// Connections open now.
     open: usize,
-    open_max: usize,
+    admission: Admission,
     draining: bool,
     tally: Tally,
 }
 
 impl<'m, D: Driver, A: App> Worker<'m, D, A> {
-    /// A worker with no connections. Up to `open_max` are served; as far as there are places
-    /// beyond, further ones are told 503.
+    /// A worker with no connections.
     pub fn new(
         driver: D,
         app: A,
         limits: Limits,
-        memory: Memory<'m>,
-        open_max: usize,
+        mut memory: Memory<'m>,
+        admission: Admission,
         unix_time: fn() -> u64,
     ) -> Self {
         Worker {
@@ -97,11 +122,13 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             limits,
             unix_time,
             peers: memory.peers,
+            gauge: Gauge::new(&mut memory.slots),
             slots: memory.slots,
             wheel: Wheel::new(memory.timers, TICK_MS),
             deferred: memory.deferred,
+            line: memory.line,
             open: 0,
-            open_max,
+            admission,
             draining: false,
             tally: Tally::default(),
         }
@@ -132,6 +159,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         }
         self.expire(now);
         self.retry();
+        self.relieve();
         Ok(notified)
     }
 
@@ -240,12 +268,16 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.tally.connections += 1;
         self.open += 1;
         self.peers[id.index as usize].open(id, from);
-        if self.open <= self.open_max && !self.draining {
+        let of_address = self.admission.addresses.enter(from);
+        if self.open <= self.admission.open_max
+            && of_address <= self.admission.per_address_max
+            && !self.draining
+        {
             self.wait_for_first_byte(id);
             return;
         }
         self.tally.refused += 1;
-        match self.slots.take() {
+        match self.slots.take_reserved() {
             Some(slot) => {
                 let peer = &mut self.peers[id.index as usize];
                 peer.put(slot);
@@ -280,6 +312,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             slots,
             wheel,
             deferred,
+            line,
             tally,
             ..
         } = self;
@@ -362,7 +395,9 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     };
                     let now_ms = now.millis();
                     let lingers = connection.waiting_for() == Wait::Linger;
+                    let stamp = deadline.stamp();
                     let due = deadline.watch(connection, rx, limits, now_ms as u32);
+                    let is_new = deadline.stamp() != stamp;
                     hang(wheel, index, at(now_ms, due));
                     match what {
                         // Who lingers keeps its slot: if none were free later, a close with
@@ -373,7 +408,15 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                             }
                             driver.recv(id, None);
                         }
-                        Waiting::Read => driver.recv(id, peer.rx.take()),
+                        Waiting::Read => {
+                            driver.recv(id, peer.rx.take());
+                            if is_new {
+                                let mark = Mark { index, due_ms: due };
+                                line.push(mark, |mark| {
+                                    pressure::holds(&peers[mark.index as usize], *mark)
+                                });
+                            }
+                        }
                         Waiting::Write => {
                             if let Some(tx) = peer.tx.take() {
                                 driver.send(id, tx);
@@ -407,6 +450,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         let in_flight = self.driver.close(id, abort);
         peer.land(in_flight);
         peer.state = State::Vacant;
+        self.admission.addresses.leave(peer.from);
         self.wheel.disarm(index);
         if let Some(slot) = peer.slot() {
             self.slots.give(slot);

@@ -260,7 +260,7 @@ fn a_port_and_a_number_of_workers_are_enough() {
     server.signal("INT");
     let (code, last) = server.end();
     assert_eq!(code, Some(0));
-    let line = "stopped      1 connections, 1 requests, 0 faults, 0 panics, 0 refused";
+    let line = "stopped      1 connections, 1 requests, 0 faults, 0 panics, 0 refused, 0 gave way";
     assert_eq!(last.lines().last(), Some(line), "{last}");
 }
 
@@ -336,7 +336,10 @@ fn a_signal_closes_idle_connections_and_lets_requests_finish() {
         assert_eq!(code, Some(0), "{last}");
         let line = last.lines().last().unwrap();
         assert!(line.starts_with("stopped      3 connections, "), "{last}");
-        assert!(line.ends_with(", 0 faults, 0 panics, 0 refused"), "{last}");
+        assert!(
+            line.ends_with(", 0 faults, 0 panics, 0 refused, 0 gave way"),
+            "{last}"
+        );
     }
 }
 

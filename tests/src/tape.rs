@@ -18,8 +18,9 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use barewire::{App, Memory, Peer, Worker};
+use barewire::{Addresses, Admission, App, Line, Memory, Peer, Worker};
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::driver::{
     Address, Completion, Driver, InFlight, Instant, PeerId, Received, Slots,
@@ -138,8 +139,16 @@ pub fn worker<A: App>(app: A, limits: Limits) -> Worker<'static, Tape, A> {
         timers: Box::leak(Box::new([wheel::Entry::EMPTY; PLACES])),
         slots,
         deferred: VecDeque::with_capacity(PLACES),
+        line: Line::new(PLACES),
     };
-    Worker::new(Tape::default(), app, limits, memory, PLACES, || UNIX_TIME)
+    let admission = Admission {
+        open_max: PLACES,
+        per_address_max: u32::MAX,
+        addresses: Arc::new(Addresses::new(PLACES)),
+    };
+    Worker::new(Tape::default(), app, limits, memory, admission, || {
+        UNIX_TIME
+    })
 }
 
 /// Plays one connection to its end, then resets it if it is open.

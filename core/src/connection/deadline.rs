@@ -157,6 +157,42 @@ impl Deadline {
         self.due_ms
     }
 
+    /// When it is due, as it was said last.
+    pub fn due(&self) -> u32 {
+        self.due_ms
+    }
+
+    /// A word that changes whenever something else begins to be waited for, and with every new pace
+    /// window.
+    pub fn stamp(&self) -> u64 {
+        u64::from(self.request) << 40 | u64::from(self.wait.0) << 32 | u64::from(self.due_ms)
+    }
+
+    /// Milliseconds that have gone by of `allowed_ms`, which began to run when this deadline was
+    /// set.
+    pub fn elapsed(&self, allowed_ms: u32, now_ms: u32) -> u32 {
+        now_ms
+            .wrapping_add(allowed_ms)
+            .wrapping_sub(self.due_ms)
+            .min(allowed_ms)
+    }
+
+    /// Whether a body that is waited for has brought less than `limits.body_rate_min` since its
+    /// pace window began, if that was at least `patience_ms` ago. (A gathered body whose request
+    /// is due before its window ends is taken for one whose window is about to end.)
+    pub fn is_behind(
+        &self,
+        rx: &RecvBuffer,
+        limits: &Limits,
+        now_ms: u32,
+        patience_ms: u32,
+    ) -> bool {
+        let elapsed = self.elapsed(limits.pace_ms, now_ms);
+        let came = u64::from(rx.total().wrapping_sub(self.mark)).saturating_mul(1000);
+        let least = u64::from(limits.body_rate_min).saturating_mul(u64::from(elapsed));
+        elapsed >= patience_ms && came < least
+    }
+
     /// Has it passed?
     pub fn check(&self, now_ms: u32) -> Check {
         if is_before(now_ms, self.due_ms) {

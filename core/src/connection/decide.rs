@@ -477,7 +477,9 @@ impl Connection {
         // said itself that this is the last request is taken at its word.
         let done = self.flags.peer_closes && self.fault.is_none();
         let sending = !done || self.body != BodyKind::Over || rx.raw_len() > 0;
-        if sending && !rx.has_ended() {
+        // Lingering keeps the buffers, which somebody else is waiting for.
+        let needed = self.fault == Some(Fault::GaveWay);
+        if sending && !needed && !rx.has_ended() {
             self.phase = Phase::Linger;
             self.dropped = 0;
             return Some(Next::HalfClose);

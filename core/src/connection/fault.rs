@@ -14,6 +14,8 @@ pub enum Fault {
     BodyTooLarge,
     /// A request that was begun did not come in time, or its body fell below the least pace.
     RequestTimeout,
+    /// A request that was begun came too slowly for a server that ran out of slots.
+    GaveWay,
     /// Nothing was begun in time, on a new connection or between requests. Not answered.
     IdleTimeout,
     /// The peer did not take its answers in time. Not answered.
@@ -39,7 +41,7 @@ impl Fault {
             Fault::Wire(fault) => Some(fault.status()),
             Fault::Truncated => Some(Status::BAD_REQUEST),
             Fault::BodyTooLarge => Some(Status::CONTENT_TOO_LARGE),
-            Fault::RequestTimeout => Some(Status::REQUEST_TIMEOUT),
+            Fault::RequestTimeout | Fault::GaveWay => Some(Status::REQUEST_TIMEOUT),
             Fault::NotAnswered | Fault::Misuse => Some(Status::INTERNAL_SERVER_ERROR),
             Fault::HandlerTimeout | Fault::Busy => Some(Status::SERVICE_UNAVAILABLE),
             Fault::IdleTimeout | Fault::SendTimeout | Fault::AnswerShort | Fault::Lost => None,
@@ -53,6 +55,7 @@ impl Fault {
             Fault::Truncated => "the request ends before it is complete",
             Fault::BodyTooLarge => "the body is too large",
             Fault::RequestTimeout => "the request did not arrive in time",
+            Fault::GaveWay => "the request came too slowly for a busy server",
             Fault::IdleTimeout => "no request in time",
             Fault::SendTimeout => "the answer was not taken in time",
             Fault::HandlerTimeout => "no answer was found in time",

@@ -283,6 +283,16 @@ impl Connection {
         }
     }
 
+    /// The buffers are needed elsewhere: a request that was begun is answered 408, what is left
+    /// unsent is dropped, and the connection closes without lingering. For a server that has given
+    /// out nearly all it has; who is to give way is its choice.
+    pub fn give_way(&mut self) {
+        match self.wait {
+            Wait::Head | Wait::Body => self.refuse(Fault::GaveWay),
+            _ => self.expire(),
+        }
+    }
+
     /// The network lost the connection: nothing can be sent or received any more.
     pub fn lose(&mut self) {
         self.end(Fault::Lost);

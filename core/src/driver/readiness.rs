@@ -269,7 +269,7 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
     }
 
     fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), Self::Error> {
-        let fed = slots.free() > 0 && !self.peers.starved.is_empty();
+        let fed = slots.available() > 0 && !self.peers.starved.is_empty();
         let until = if fed || self.is_busy() {
             Some(self.now)
         } else {
@@ -292,7 +292,7 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
         }
         self.peers.sweep();
         // Who waited for a slot comes before who would take one now.
-        while slots.free() > 0
+        while slots.available() > 0
             && let Some(index) = self.peers.pop_starved()
         {
             self.serve(index, slots);

@@ -10,17 +10,36 @@ use crate::buffer::Slot;
 pub struct Slots<'m> {
     places: &'m mut [Option<Slot>],
     free: usize,
+    reserve: usize,
 }
 
 impl<'m> Slots<'m> {
     /// An empty list with room for `places.len()` slots.
     pub fn new(places: &'m mut [Option<Slot>]) -> Self {
-        Slots { places, free: 0 }
+        Slots {
+            places,
+            free: 0,
+            reserve: 0,
+        }
+    }
+
+    /// Keeps the last `count` slots for [`take_reserved`](Self::take_reserved): a full server still
+    /// has something to refuse with.
+    pub fn reserve(&mut self, count: usize) {
+        self.reserve = count;
     }
 
     /// Takes the slot that was given back last, emptied: nothing of one connection is ever seen by
-    /// the next. `None`: all are in use.
+    /// the next. `None`: all are in use, but for the reserve.
     pub fn take(&mut self) -> Option<Slot> {
+        match self.available() {
+            0 => None,
+            _ => self.take_reserved(),
+        }
+    }
+
+    /// As [`take`](Self::take), but from the reserve too.
+    pub fn take_reserved(&mut self) -> Option<Slot> {
         let last = self.free.checked_sub(1)?;
         let slot = self.places.get_mut(last)?.take()?;
         self.free = last;
@@ -41,7 +60,12 @@ impl<'m> Slots<'m> {
         }
     }
 
-    /// Slots that are free now.
+    /// Slots that are free now, besides the reserve.
+    pub fn available(&self) -> usize {
+        self.free.saturating_sub(self.reserve)
+    }
+
+    /// Slots that are free now, all of them.
     pub fn free(&self) -> usize {
         self.free
     }

@@ -276,6 +276,7 @@ mod tests {
             "port" "65535" => config.bind == SocketAddr::from((Ipv4Addr::LOCALHOST, 65535));
             "workers" "3" => config.workers == 3;
             "connections" "5" => config.connections == 5;
+            "per-address" "9" => config.connections_per_address == 9;
             "slots" "6" => config.slots == 6;
             "slot-bytes" "32k" => config.slot_bytes == 32_768;
             "recv-bytes" "4KiB" => config.recv_bytes == 4_096;

@@ -86,13 +86,14 @@ pub(crate) fn stopping(shutdown_ms: u64) -> String {
 /// The last line: what was done; `finished` if nothing was cut off.
 pub(crate) fn stopped(tally: &Tally, finished: bool) -> String {
     format!(
-        "{:<12} {} connections, {} requests, {} faults, {} panics, {} refused\n",
+        "{:<12} {} connections, {} requests, {} faults, {} panics, {} refused, {} gave way\n",
         if finished { "stopped" } else { "aborted" },
         grouped(tally.connections),
         grouped(tally.requests),
         grouped(tally.faults),
         grouped(tally.panics),
         grouped(tally.refused),
+        grouped(tally.gave_way),
     )
 }
 
@@ -176,11 +177,13 @@ stop         Ctrl-C (requests under way get 30 s)
         let tally = Tally {
             connections: 1_234,
             refused: 1,
+            gave_way: 3,
             requests: 1_000_000,
             faults: 2,
             panics: 0,
         };
-        let counts = "1,234 connections, 1,000,000 requests, 2 faults, 0 panics, 1 refused\n";
+        let counts = "1,234 connections, 1,000,000 requests, 2 faults, 0 panics, 1 refused, \
+                      3 gave way\n";
         assert_eq!(stopped(&tally, true), format!("stopped      {counts}"));
         assert_eq!(stopped(&tally, false), format!("aborted      {counts}"));
     }

@@ -135,6 +135,13 @@ pub(crate) static SERVE: Table<Choices> = &[
                 },
                 get: |choices| choices.config.connections.to_string(),
             },
+            number!(
+                "per-address",
+                "N",
+                0..=CONNECTIONS_MAX,
+                config.connections_per_address as u32,
+                "of these, from one address; 0: any"
+            ),
         ],
     },
     Group {

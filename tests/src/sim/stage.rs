@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use barewire::challenge::{Board, Challenge, Options};
-use barewire::{App, Context, Memory, Peer, Worker};
+use barewire::{Addresses, Admission, App, Context, Line, Memory, Peer, Worker};
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::connection::{BodyWriter, Done, Ending as BodyEnd, Exchange, Fork, Inflow};
 use barewire_core::driver::{Entry, Readiness, Slots};
@@ -130,10 +131,16 @@ impl Props {
             timers: &mut self.timers,
             slots,
             deferred,
+            line: Line::new(self.places.len()),
+        };
+        let admission = Admission {
+            open_max,
+            per_address_max: u32::MAX,
+            addresses: Arc::new(Addresses::new(self.peers.len())),
         };
         let driver = Checked::new(Readiness::new(kernel, &mut self.entries));
         let unix_time = || 1_800_000_000;
-        Worker::new(driver, Lent(app), limits, memory, open_max, unix_time)
+        Worker::new(driver, Lent(app), limits, memory, admission, unix_time)
     }
 
     /// Puts the slots back for the next run.

@@ -1,0 +1,97 @@
+//! Who came first among those that could give way.
+
+use std::collections::VecDeque;
+
+/// Connections that hold a slot and keep the server waiting, oldest wait first.
+///
+/// A mark is made when such a wait begins and is never taken out when it ends: whoever goes through
+/// the line finds out whether it still holds. Each slot has one wait at a time, so of twice as many
+/// marks at least half are stale when there is no room for another one, and sweeping them out costs
+/// two steps for each mark that was made.
+#[derive(Debug)]
+pub struct Line {
+    marks: VecDeque<Mark>,
+    marks_max: usize,
+}
+
+/// A wait: whose, and when it is due, which tells it from the next one of the same connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) index: u32,
+    pub(super) due_ms: u32,
+}
+
+impl Line {
+    /// A line for those that hold `slots` slots; 16 bytes for each.
+    pub fn new(slots: usize) -> Line {
+        // At least a few, so that the sweeps of a tiny server are rare too.
+        let marks_max = 2 * slots.max(8);
+        Line {
+            marks: VecDeque::with_capacity(marks_max),
+            marks_max,
+        }
+    }
+
+    /// Puts a wait at the end. `holds` tells whether a mark is still true.
+    pub(super) fn push(&mut self, mark: Mark, holds: impl FnMut(&Mark) -> bool) {
+        if self.marks.len() == self.marks_max {
+            self.marks.retain(holds);
+        }
+        // Always: see above. A mark too many would make the queue grow, and that allocates.
+        if self.marks.len() < self.marks_max {
+            self.marks.push_back(mark);
+        }
+    }
+
+    /// So many marks are there, stale ones too.
+    pub(super) fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self) -> Option<Mark> {
+        self.marks.pop_front()
+    }
+
+    /// Puts back one that was taken, behind the others: after `len` of these all are in their order
+    /// again.
+    pub(super) fn put_back(&mut self, mark: Mark) {
+        if self.marks.len() < self.marks_max {
+            self.marks.push_back(mark);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(index: u32) -> Mark {
+        let due_ms = 7;
+        Mark { index, due_ms }
+    }
+
+    #[test]
+    fn the_oldest_comes_first() {
+        let mut line = Line::new(1);
+        (0..3).for_each(|index| line.push(mark(index), |_| true));
+        let first = line.pop().unwrap();
+        assert_eq!(first, mark(0));
+        line.put_back(first);
+        let order: Vec<u32> = std::iter::from_fn(|| line.pop()).map(|m| m.index).collect();
+        assert_eq!(order, [1, 2, 0]);
+    }
+
+    #[test]
+    fn a_full_line_loses_what_is_stale_and_never_grows() {
+        let mut line = Line::new(8);
+        let room = line.marks.capacity();
+        for index in 0..10_000 {
+            // The last eight hold.
+            line.push(mark(index), |other| other.index + 8 > index);
+            assert!(line.marks.contains(&mark(index)), "{index}");
+        }
+        assert_eq!(line.marks.capacity(), room);
+        assert!(line.len() <= 16);
+    }
+}

@@ -1,0 +1,187 @@
+//! Who gives its slot back when few are left.
+//!
+//! A slot is held by a connection from the first byte of a request to the last of its answer. Who
+//! sends these bytes one by one holds it for long, and ten thousand such connections would hold
+//! them all. So, while fewer than an eighth of a worker's slots are free, in this order:
+//!
+//! ```text
+//! for each wait in the line, oldest first, whose address has more connections than its share,
+//! then for each of the others, oldest first,
+//!     while too few slots are free:
+//!         an incomplete head gives way (408, close)
+//!         a body behind its least rate gives way (408, close)
+//!         a connection that lingers after its last answer is closed
+//! if not one slot is free even so, once per tick of the timers:
+//!     peers that have not taken a filling of the send buffer for PATIENCE_MS are reset
+//! ```
+//!
+//! Nobody else is disturbed: neither a request that is here and is being answered, nor a body that
+//! keeps its rate, nor an idle connection, which holds no slot.
+
+use barewire_core::connection::Wait;
+use barewire_core::driver::{Driver, Slots};
+
+use super::line::Mark;
+use super::{State, TICK_MS, Worker};
+use crate::app::App;
+use crate::peer::Peer;
+
+/// Slots that only refusals may take, for each worker: as many as there are places for connections
+/// beyond the limit, but not more than a sixteenth of all.
+const RESERVE_SLOTS_MAX: usize = crate::config::RESERVE;
+
+/// Milliseconds for which a body may be behind its rate, and an answer wait for its peer: a round
+/// trip to the other end of the world, twice, and some loss.
+const PATIENCE_MS: u32 = 1_000;
+
+/// With fewer slots an eighth is a handful, and a few clients whose heads come in two packets would
+/// push each other out; heads are given [`PATIENCE_MS`] then.
+const FEW_SLOTS: usize = 64;
+
+/// When a worker's slots are scarce.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gauge {
+    /// With fewer slots free, connections give way.
+    low: usize,
+    /// Until so many are. More than `low`, so that the line is gone through for several at once.
+    enough: usize,
+    /// Slots that only refusals may take.
+    reserve: usize,
+    /// For how long a head may be incomplete even so.
+    patience_ms: u32,
+    /// When stalled answers may be looked for again.
+    next_sweep_ms: u64,
+}
+
+impl Gauge {
+    /// Sets the reserve as well.
+    pub(super) fn new(slots: &mut Slots<'_>) -> Gauge {
+        let all = slots.capacity();
+        let reserve = RESERVE_SLOTS_MAX.min(all / 16);
+        slots.reserve(reserve);
+        let low = (all / 8).max(1);
+        Gauge {
+            low,
+            enough: low + all / 32,
+            reserve,
+            patience_ms: if all < FEW_SLOTS { PATIENCE_MS } else { 0 },
+            next_sweep_ms: 0,
+        }
+    }
+}
+
+impl<D: Driver, A: App> Worker<'_, D, A> {
+    /// Lets connections give way, if slots are scarce.
+    pub(super) fn relieve(&mut self) {
+        if self.slots.available() >= self.gauge.low {
+            return;
+        }
+        // What refusals took from the reserve is owed too.
+        let mut needed = self.gauge.enough + self.gauge.reserve - self.slots.free();
+        for only_above_share in [true, false] {
+            for _ in 0..self.line.len() {
+                if needed == 0 {
+                    return;
+                }
+                let Some(mark) = self.line.pop() else { return };
+                match self.may_give_way(mark, only_above_share) {
+                    Verdict::GivesWay => {
+                        self.give_way(mark.index);
+                        needed -= 1;
+                    }
+                    Verdict::Stays => self.line.put_back(mark),
+                    Verdict::Over => {}
+                }
+            }
+        }
+        if self.slots.available() == 0 {
+            self.sweep_stalled(needed);
+        }
+    }
+
+    fn may_give_way(&mut self, mark: Mark, only_above_share: bool) -> Verdict {
+        let peer = &mut self.peers[mark.index as usize];
+        if !holds(peer, mark) {
+            return Verdict::Over;
+        }
+        if only_above_share && !self.admission.addresses.is_above_share(peer.from) {
+            return Verdict::Stays;
+        }
+        let now_ms = self.driver.now().millis() as u32;
+        let gives = match peer.connection.waiting_for() {
+            Wait::Head => {
+                peer.deadline.elapsed(self.limits.head_ms, now_ms) >= self.gauge.patience_ms
+            }
+            Wait::Linger => true,
+            _ => {
+                // Only the buffer knows how many bytes came: it is taken back for a moment.
+                let id = peer.id(mark.index);
+                peer.land(self.driver.cancel(id));
+                let behind = peer.rx.as_deref().is_some_and(|rx| {
+                    peer.deadline
+                        .is_behind(rx, &self.limits, now_ms, PATIENCE_MS)
+                });
+                if !behind {
+                    self.driver.recv(id, peer.rx.take());
+                }
+                behind
+            }
+        };
+        match gives {
+            true => Verdict::GivesWay,
+            false => Verdict::Stays,
+        }
+    }
+
+    /// Peers that do not take their answers, wherever they are in the table: they are in no line, as
+    /// every answer that a peer takes would be, too.
+    fn sweep_stalled(&mut self, mut needed: usize) {
+        let now_ms = self.driver.now().millis();
+        if now_ms < self.gauge.next_sweep_ms {
+            return;
+        }
+        self.gauge.next_sweep_ms = now_ms + u64::from(TICK_MS);
+        for index in 0..self.peers.len() as u32 {
+            let peer = &self.peers[index as usize];
+            if needed == 0 {
+                return;
+            }
+            let stalled = peer.state == State::Open
+                && peer.connection.waiting_for() == Wait::Send
+                && peer.rx.is_some()
+                && peer.tx.is_none()
+                && peer.deadline.elapsed(self.limits.send_ms, now_ms as u32) >= PATIENCE_MS;
+            if stalled {
+                self.give_way(index);
+                needed -= 1;
+            }
+        }
+    }
+
+    fn give_way(&mut self, index: u32) {
+        self.tally.gave_way += 1;
+        let peer = &mut self.peers[index as usize];
+        peer.land(self.driver.cancel(peer.id(index)));
+        peer.connection.give_way();
+        self.run(index);
+    }
+}
+
+enum Verdict {
+    GivesWay,
+    /// It still waits, but may.
+    Stays,
+    /// What the mark tells of is over.
+    Over,
+}
+
+/// Whether the connection still waits for what it was put into the line for.
+pub(super) fn holds(peer: &Peer, mark: Mark) -> bool {
+    let waits = matches!(
+        peer.connection.waiting_for(),
+        Wait::Head | Wait::Body | Wait::Linger
+    );
+    // While bytes are waited for, the receive buffer is in flight and the other one is here.
+    let holds_slot = peer.rx.is_none() && peer.tx.is_some();
+    peer.state == State::Open && waits && holds_slot && peer.deadline.due() == mark.due_ms
+}
