@@ -22,7 +22,10 @@ pub struct Config {
     pub slot_bytes: usize,
     /// Bytes of the slot that receive, a multiple of 64; the rest sends. Default 8,192.
     pub recv_bytes: usize,
-    /// Touch every page of the slots at the start. Default false.
+    /// Touch all memory that serving takes at the start, and lock it where that is allowed
+    /// ([`Server::presence`](crate::Server::presence) says whether): slots, tables, stacks, and the
+    /// program. No page fault comes later. What the application keeps is its own affair. Default
+    /// false.
     pub prefault: bool,
     /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
     pub shutdown_ms: u64,

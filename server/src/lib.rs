@@ -8,6 +8,7 @@ mod app;
 pub mod challenge;
 pub mod cli;
 mod config;
+mod footprint;
 pub mod load;
 mod peer;
 mod platform;
@@ -16,6 +17,7 @@ mod worker;
 
 pub use app::{App, Context};
 pub use config::{Config, ConfigError};
+pub use footprint::{PROGRAM_BYTES, Presence, STACK_BYTES};
 pub use peer::Peer;
 pub use server::{Handle, Server, StartError};
 pub use worker::{Memory, TICK_MS, Tally, Worker};

@@ -28,7 +28,8 @@ use barewire_core::stats::{Capacity, Key, Outcome, Recorder, Shard, Snapshot, St
 use barewire_core::wire::{Form, Head, Method, Status, percent};
 
 use crate::app::{App, Context};
-use crate::platform::Region;
+use crate::footprint::Presence;
+use crate::platform::{Region, page_bytes};
 use waiting::Waiting;
 
 /// What `POST /event` answers when it has counted.
@@ -48,6 +49,9 @@ pub struct Options {
     pub event_reply: EventReply,
     /// How many users the statistics hold.
     pub capacity: Capacity,
+    /// Touch all memory of the statistics at the start, and lock it where that is allowed
+    /// ([`Board::presence`] says whether). Default false: it is touched as users come.
+    pub prefault: bool,
 }
 
 impl Default for Options {
@@ -55,6 +59,7 @@ impl Default for Options {
         Options {
             event_reply: EventReply::Ok,
             capacity: Capacity::DEFAULT,
+            prefault: false,
         }
     }
 }
@@ -64,20 +69,28 @@ impl Default for Options {
 pub struct Board {
     stats: &'static Stats<'static>,
     options: Options,
-    /// Bytes reserved for users and their ids; touched as they come.
+    /// Bytes reserved for users and their ids.
     reserved_bytes: usize,
+    presence: Presence,
 }
 
 impl Board {
     /// Reserves the memory for `workers` workers. It is never given back.
     ///
     /// # Errors
-    /// If so much memory cannot be reserved.
+    /// If so much memory cannot be reserved, or not be touched.
     pub fn new(options: Options, workers: usize) -> io::Result<Board> {
         let table_bytes = options.capacity.table_words() * size_of::<u64>();
         let arena_bytes = options.capacity.arena_words(workers) * size_of::<u64>();
-        let table = Region::map(table_bytes)?.into_words();
-        let arena = Region::map(arena_bytes)?.into_words();
+        let mut table = Region::map(table_bytes)?;
+        let mut arena = Region::map(arena_bytes)?;
+        let mut presence = Presence::AsNeeded;
+        if options.prefault {
+            table.prefault()?;
+            arena.prefault()?;
+            presence = Presence::touched(table.lock() && arena.lock());
+        }
+        let (table, arena) = (table.into_words(), arena.into_words());
         let shards: Vec<Shard> = std::iter::repeat_with(Shard::new).take(workers).collect();
         // The standard library keys its own hash tables with the system's randomness.
         let random = || RandomState::new().hash_one(0u8);
@@ -89,6 +102,7 @@ impl Board {
             stats,
             options,
             reserved_bytes: table_bytes + arena_bytes,
+            presence,
         })
     }
 
@@ -112,6 +126,20 @@ impl Board {
     /// Bytes reserved for users and their ids.
     pub fn reserved_bytes(&self) -> usize {
         self.reserved_bytes
+    }
+
+    /// Bytes of memory that the application has resident at most: users, ids, and the books of
+    /// `workers` workers. What a worker's part takes lies on its stack.
+    pub fn memory_bytes_max(&self, workers: usize) -> usize {
+        // Two regions, each to the end of its last page.
+        let rounding = 2 * page_bytes();
+        let books = workers.saturating_mul(size_of::<Shard>()) + size_of::<Stats<'static>>();
+        self.reserved_bytes + rounding + books
+    }
+
+    /// How much of the reserved memory is there from the start.
+    pub fn presence(&self) -> Presence {
+        self.presence
     }
 }
 

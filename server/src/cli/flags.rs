@@ -175,7 +175,7 @@ pub(crate) static SERVE: Table<Choices> = &[
             Flag {
                 name: "prefault",
                 value: "",
-                about: "touch all buffers at the start",
+                about: "touch all memory at the start, lock it",
                 set: |choices, _| {
                     choices.config.prefault = true;
                     Ok(())
