@@ -1,5 +1,7 @@
 //! Requests for statistics that were put off: whose ticket is whose.
 
+use std::fmt;
+
 use barewire_core::driver::PeerId;
 use barewire_core::stats::Ticket;
 
@@ -9,7 +11,6 @@ const WAITING_MAX: usize = 64;
 
 /// The tickets of deferred requests, in a place of fixed size: within the application, and so on
 /// the stack of its worker, where nothing has to be touched first.
-#[derive(Debug)]
 pub(super) struct Waiting {
     /// The first `len` are there.
     tickets: [Option<(PeerId, Ticket)>; WAITING_MAX],
@@ -51,6 +52,14 @@ impl Waiting {
     }
 }
 
+impl fmt::Debug for Waiting {
+    /// Those that wait; the simulation looks here for what is left over.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let there = self.tickets.get(..self.len).unwrap_or_default();
+        f.debug_tuple("Waiting").field(&there).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,7 +84,7 @@ mod tests {
             assert!(waiting.take(peer(index)).is_some(), "{index}");
             assert!(waiting.take(peer(index)).is_none(), "{index}");
         }
-        assert_eq!(waiting.len, 0);
+        assert_eq!(format!("{waiting:?}"), "Waiting([])");
         assert!(waiting.tickets.iter().all(Option::is_none));
         let other = PeerId {
             index: 1,
