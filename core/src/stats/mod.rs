@@ -91,6 +91,8 @@ mod half;
 #[cfg(target_has_atomic = "64")]
 mod recorder;
 #[cfg(target_has_atomic = "64")]
+mod register;
+#[cfg(target_has_atomic = "64")]
 mod shared;
 #[cfg(target_has_atomic = "64")]
 mod ticket;

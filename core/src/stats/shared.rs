@@ -4,15 +4,13 @@ use super::capacity::Capacity;
 use super::desk::Desk;
 use super::hash::Key;
 use super::recorder::Recorder;
+use super::register::{AtomicU64, Register};
 use super::ticket::Ticket;
 use super::users::Users;
 use super::word::Word;
-use super::worker::{Line, Register, Shard};
+use super::worker::{Line, Shard};
 use core::fmt;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire},
-};
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 /// Exact statistics over the caller's memory, shared by all workers.
 ///
