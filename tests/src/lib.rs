@@ -3,5 +3,6 @@
 
 pub mod client;
 pub mod conformance;
+pub mod linear;
 pub mod sim;
 pub mod tape;
