@@ -27,10 +27,10 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(first: Word) -> Self {
         Self {
             busy: Register::new(0),
-            unfolded: Register::new(Word::FIRST.phase()),
+            unfolded: Register::new(first.phase()),
             base: Book::new(),
             latest: Book::new(),
             removed: Book::new(),

@@ -103,8 +103,14 @@ mod word;
 #[cfg(target_has_atomic = "64")]
 mod worker;
 
+#[cfg(test)]
+mod cases;
+#[cfg(all(test, target_has_atomic = "64"))]
+mod flood;
 #[cfg(all(test, target_has_atomic = "64"))]
 mod under_load;
+#[cfg(all(test, target_has_atomic = "64"))]
+mod wrap;
 
 pub use amount::{Amount, AmountError, DECIMAL_PLACES, INTEGER_DIGITS_MAX, Sum};
 pub use capacity::{Capacity, ID_BYTES_MAX, SHARDS, WORKERS_MAX};

@@ -74,20 +74,17 @@ impl<'m> Users<'m> {
         let (even_table, odd_table) = table.split_at_checked(table.len() / 2)?;
         let (even_arena, odd_arena) = arena.split_at_checked(arena.len() / 2)?;
         u32::try_from(even_arena.len()).ok()?;
-        let half = |table, arena, began| Half {
+        let half = |table, arena| Half {
             table,
             arena,
             reserved: Line(Register::new(0)),
             settled: Line(Register::new(0)),
             taken: Line(Register::new(0)),
-            began: Register::new(began),
+            began: Register::new(0),
             sweep: Register::new(0),
         };
         Some(Self {
-            halves: [
-                half(even_table, even_arena, 0),
-                half(odd_table, odd_arena, Word::FIRST.phase()),
-            ],
+            halves: [half(even_table, even_arena), half(odd_table, odd_arena)],
             key,
             region_slots: capacity.region_slots() as u64,
             users_max,
