@@ -17,13 +17,14 @@ pub(crate) use loom::{
 };
 
 /// A shared 64-bit number. Where the processor has none, the whole module is left out.
-#[cfg(not(barewire_loom))]
+#[cfg(not(any(barewire_loom, target_arch = "x86")))]
 pub(crate) type Register = atomic::Atomic<u64>;
-#[cfg(barewire_loom)]
+/// On 32-bit x86 a `u64` is aligned to four bytes only, and an `Atomic<u64>` would be a lock.
+#[cfg(any(barewire_loom, target_arch = "x86"))]
 pub(crate) type Register = AtomicU64;
 
 // Otherwise a lock would hide in it, and a recorder could wait.
-#[cfg(not(barewire_loom))]
+#[cfg(not(any(barewire_loom, target_arch = "x86")))]
 const _: () = assert!(Register::is_lock_free());
 
 /// Makes the function `const`, but not in a model, whose words are made as it runs.

@@ -1,0 +1,158 @@
+//! Events a second by threads, and what sharding a set of users brings. Measured, not judged:
+//!
+//! ```text
+//! cargo test --release -p barewire-tests --test stats_scaling -- --ignored --nocapture
+//! ```
+//!
+//! The statistics have one design point for the user set: 64 regions without a lock. More regions
+//! or fewer only move the places where a search ends, since a known user costs no write to shared
+//! memory, and a new one writes to one word of the whole set (the places left), however many
+//! regions there are. What shards are commonly for is shown beside it: the plain set behind a lock
+//! for each shard, with 1, 8, 64 and 256 of them.
+
+use barewire_core::stats::{Amount, Capacity, Key, Outcome, Shard, Stats};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Barrier, LazyLock, Mutex};
+use std::thread;
+use std::time::Instant;
+
+const USERS: u64 = 75_000;
+
+/// Ids of 10 bytes, made before the clock runs.
+static IDS: LazyLock<Vec<[u8; 10]>> = LazyLock::new(|| {
+    let id = |i| format!("user{i:06}").into_bytes().try_into();
+    (0..400_000).map(|i| id(i).expect("ten bytes")).collect()
+});
+
+/// Runs each worker on a thread of its own for so many events, and says how many a second all did.
+fn measure<W: FnMut(u64) + Send>(workers: Vec<W>, events: u64) -> f64 {
+    let threads = workers.len() as u64;
+    let barrier = Barrier::new(workers.len() + 1);
+    let mut begun = Instant::now();
+    thread::scope(|scope| {
+        for mut worker in workers {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                (0..events).for_each(&mut worker);
+            });
+        }
+        barrier.wait();
+        begun = Instant::now();
+    });
+    (threads * events) as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// The statistics under `threads` threads; the total is checked to the last event. Each event has
+/// the user that `user` names of (thread, event).
+fn ours(threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64 {
+    let zeros = |words| -> Vec<AtomicU64> { (0..words).map(|_| AtomicU64::new(0)).collect() };
+    // As many users as there are ids, or a little more.
+    let capacity = Capacity {
+        users_max: 1 << 19,
+        id_bytes_max: 10 << 19,
+    };
+    let shards: Vec<Shard> = (0..threads).map(|_| Shard::new()).collect();
+    let table = zeros(capacity.table_words());
+    let arena = zeros(capacity.arena_words(threads as usize));
+    let stats = Stats::new(&shards, &table, &arena, capacity, Key::new(1, 2)).unwrap();
+    let ids = &*IDS;
+    let value = Amount::from_small(false, 1995, 2).unwrap();
+    let workers = (0..threads).map(|thread| {
+        let mut recorder = stats.recorder(thread as usize).unwrap();
+        let user = &user;
+        move |event| {
+            let id = &ids[user(thread, event) as usize];
+            recorder.record(id, value).unwrap();
+        }
+    });
+    let speed = measure(workers.collect(), events);
+    let outcome = stats.snapshot().poll_from_outside(&stats);
+    let Some(Outcome::State(state)) = outcome else {
+        panic!("nobody records any more");
+    };
+    assert_eq!(state.total, threads * events);
+    let mut all = HashSet::new();
+    (0..threads).for_each(|thread| all.extend((0..events).map(|event| user(thread, event))));
+    assert_eq!(state.users, all.len() as u64);
+    speed
+}
+
+/// A plain set of users behind a lock for each shard, and nothing else: no counts, no sums.
+fn locked(shards: usize, threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64 {
+    let keys = RandomState::new();
+    let sets: Vec<Mutex<HashSet<[u8; 10]>>> = (0..shards).map(|_| Mutex::default()).collect();
+    let ids = &*IDS;
+    let workers = (0..threads).map(|thread| {
+        let (sets, keys, user) = (&sets, &keys, &user);
+        move |event| {
+            let id = &ids[user(thread, event) as usize];
+            let shard = keys.hash_one(id) as usize % sets.len();
+            sets[shard].lock().unwrap().insert(*id);
+        }
+    });
+    measure(workers.collect(), events)
+}
+
+/// The best of seven runs: what else the machine does can only make it slower.
+fn best(run: impl FnMut() -> f64) -> f64 {
+    let speeds = std::iter::repeat_with(run).take(7);
+    speeds.fold(0.0, f64::max) / 1e6
+}
+
+/// Another order of users for each thread, so that threads meet by chance.
+fn known(thread: u64, event: u64) -> u64 {
+    (event * 7919 + thread * 31_337) % USERS
+}
+
+/// Only new users, and other ones on each thread.
+fn new(thread: u64, event: u64) -> u64 {
+    thread * 200_000 + event
+}
+
+#[ignore = "a measurement, not a judgement"]
+#[test]
+fn contention_on_the_user_set() {
+    const KNOWN: u64 = 500_000;
+    const NEW: u64 = 200_000;
+    println!("two threads, millions of events a second, best of 7    known users   new users");
+    let rows = |name: &str, known: f64, new: f64| println!("{name:<56} {known:>11.1} {new:>11.1}");
+    let kept = best(|| ours(2, KNOWN, known));
+    rows(
+        "the statistics: 64 regions, no lock, counts and sums",
+        kept,
+        best(|| ours(2, NEW, new)),
+    );
+    for shards in [1, 8, 64, 256] {
+        let kept = best(|| locked(shards, 2, KNOWN, known));
+        let added = best(|| locked(shards, 2, NEW, new));
+        rows(
+            &format!("only a set of users, behind {shards} locks"),
+            kept,
+            added,
+        );
+    }
+}
+
+#[ignore = "a measurement, not a judgement"]
+#[test]
+fn scaling_with_threads() {
+    const EVENTS: u64 = 1_000_000;
+    let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+    println!("{cores} cores; known users; millions of events a second, best of 7");
+    let mut alone = 0.0;
+    let mut threads = 1;
+    while threads <= 2 * cores {
+        let speed = best(|| ours(threads, EVENTS, known));
+        if threads == 1 {
+            alone = speed;
+        }
+        println!(
+            "{threads:>3} threads {speed:>8.1}   {:.2} times one thread",
+            speed / alone
+        );
+        threads *= 2;
+    }
+}
