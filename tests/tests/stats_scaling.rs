@@ -45,9 +45,10 @@ fn measure<W: FnMut(u64) + Send>(workers: Vec<W>, events: u64) -> f64 {
     (threads * events) as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// The statistics under `threads` threads; the total is checked to the last event. Each event has
-/// the user that `user` names of (thread, event).
-fn ours(threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64 {
+/// The statistics under `threads` threads; the total is checked to the last event. The first
+/// `there` users are there before the clock runs; each event has the user that `user` names of
+/// (thread, event).
+fn ours(there: u64, threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64 {
     let zeros = |words| -> Vec<AtomicU64> { (0..words).map(|_| AtomicU64::new(0)).collect() };
     // As many users as there are ids, or a little more.
     let capacity = Capacity {
@@ -60,6 +61,11 @@ fn ours(threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64
     let stats = Stats::new(&shards, &table, &arena, capacity, Key::new(1, 2)).unwrap();
     let ids = &*IDS;
     let value = Amount::from_small(false, 1995, 2).unwrap();
+    let mut first = stats.recorder(0).unwrap();
+    for id in &ids[..there as usize] {
+        first.record(id, value).unwrap();
+    }
+    drop(first);
     let workers = (0..threads).map(|thread| {
         let mut recorder = stats.recorder(thread as usize).unwrap();
         let user = &user;
@@ -73,18 +79,28 @@ fn ours(threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64
     let Some(Outcome::State(state)) = outcome else {
         panic!("nobody records any more");
     };
-    assert_eq!(state.total, threads * events);
-    let mut all = HashSet::new();
+    assert_eq!(state.total, there + threads * events);
+    let mut all: HashSet<u64> = (0..there).collect();
     (0..threads).for_each(|thread| all.extend((0..events).map(|event| user(thread, event))));
     assert_eq!(state.users, all.len() as u64);
     speed
 }
 
 /// A plain set of users behind a lock for each shard, and nothing else: no counts, no sums.
-fn locked(shards: usize, threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64 {
+fn locked(
+    shards: usize,
+    there: u64,
+    threads: u64,
+    events: u64,
+    user: impl Fn(u64, u64) -> u64 + Sync,
+) -> f64 {
     let keys = RandomState::new();
     let sets: Vec<Mutex<HashSet<[u8; 10]>>> = (0..shards).map(|_| Mutex::default()).collect();
     let ids = &*IDS;
+    for id in &ids[..there as usize] {
+        let shard = keys.hash_one(id) as usize % sets.len();
+        sets[shard].lock().unwrap().insert(*id);
+    }
     let workers = (0..threads).map(|thread| {
         let (sets, keys, user) = (&sets, &keys, &user);
         move |event| {
@@ -119,15 +135,15 @@ fn contention_on_the_user_set() {
     const NEW: u64 = 200_000;
     println!("two threads, millions of events a second, best of 7    known users   new users");
     let rows = |name: &str, known: f64, new: f64| println!("{name:<56} {known:>11.1} {new:>11.1}");
-    let kept = best(|| ours(2, KNOWN, known));
+    let kept = best(|| ours(USERS, 2, KNOWN, known));
     rows(
         "the statistics: 64 regions, no lock, counts and sums",
         kept,
-        best(|| ours(2, NEW, new)),
+        best(|| ours(0, 2, NEW, new)),
     );
     for shards in [1, 8, 64, 256] {
-        let kept = best(|| locked(shards, 2, KNOWN, known));
-        let added = best(|| locked(shards, 2, NEW, new));
+        let kept = best(|| locked(shards, USERS, 2, KNOWN, known));
+        let added = best(|| locked(shards, 0, 2, NEW, new));
         rows(
             &format!("only a set of users, behind {shards} locks"),
             kept,
@@ -145,7 +161,7 @@ fn scaling_with_threads() {
     let mut alone = 0.0;
     let mut threads = 1;
     while threads <= 2 * cores {
-        let speed = best(|| ours(threads, EVENTS, known));
+        let speed = best(|| ours(USERS, threads, EVENTS, known));
         if threads == 1 {
             alone = speed;
         }

@@ -16,7 +16,8 @@ pub const WORKERS_MAX: usize = 4096;
 /// Slots that are looked at for one id at most.
 ///
 /// At most half of the slots are taken, so that a run of k taken slots has odds of about 0.82^k:
-/// below 10^-21 for 256. The bound is for memory that is smaller than asked for.
+/// below 10^-21 for 256. The bound is for who has got hold of the key: ids that all begin at one
+/// slot cost at most so many looks each, and the 257th of them is refused like one without room.
 #[cfg(target_has_atomic = "64")]
 pub(crate) const PROBES_MAX: u64 = 256;
 

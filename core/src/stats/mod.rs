@@ -71,6 +71,12 @@
 //! defer the exchange and poll once per turn of the loop. A worker with a ticket must not block
 //! without a timeout: nobody wakes it when the others have moved.
 //!
+//! # What has been tried
+//!
+//! Loom runs these very sources under the orders that memory allows (`tests/loom`, two recorders
+//! and a coordinator); random schedules run against a model, and recorded histories of real threads
+//! are judged by a search for one moment for each operation (`tests/src/linear.rs`).
+//!
 //! # Without 64-bit atomics
 //!
 //! Targets that lack them have one core and one loop: [`SoloStats`] counts there, with the same
