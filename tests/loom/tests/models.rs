@@ -317,8 +317,9 @@ fn a_user_is_counted_in_each_era_that_has_an_event_of_it() {
 
 #[test]
 fn a_book_is_empty_when_its_worker_comes_back_to_it() {
-    // Phases 1 and 3 share a book. The way to the middle of phase 2 is the same in all orders:
-    // loom does not find it by itself.
+    // Phases 1 and 3 share a book. The way to the middle of phase 2 is the same in all orders, and
+    // the coordinator goes first from there: loom remembers only the last access to each word, here
+    // the coordinator's own look at it, and would not come to that order from the other one.
     check(3, || {
         let stats = stats(1, 2);
         let mut recorder = stats.recorder(0).unwrap();
@@ -326,19 +327,14 @@ fn a_book_is_empty_when_its_worker_comes_back_to_it() {
         let mut ticket = stats.snapshot();
         assert_eq!(ticket.poll_from_outside(stats), None);
         recorder.turn();
-        let coordinator = thread::spawn(move || {
-            let first = state(poll_alone(ticket, stats));
-            assert_eq!(first, made_of(&[A]));
-            let early = try_poll(&mut stats.snapshot(), stats);
-            early.map(|outcome| parts(&state(outcome), &[A, B]))
-        });
-        record(&mut recorder, B);
-        drop(recorder);
-        let seen = coordinator.join().unwrap();
-        assert!(
-            seen.is_none_or(|seen| seen.contains(&A)),
-            "it was answered before"
-        );
+        let counting = thread::spawn(move || record(&mut recorder, B));
+        let first = state(poll_alone(ticket, stats));
+        assert_eq!(first, made_of(&[A]));
+        if let Some(outcome) = try_poll(&mut stats.snapshot(), stats) {
+            let seen = parts(&state(outcome), &[A, B]);
+            assert!(seen.contains(&A), "it was answered before");
+        }
+        counting.join().unwrap();
         let last = state(poll_alone(stats.snapshot(), stats));
         assert_eq!(last, made_of(&[A, B]));
     });
