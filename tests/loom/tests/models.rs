@@ -341,6 +341,28 @@ fn a_book_is_empty_when_its_worker_comes_back_to_it() {
 }
 
 #[test]
+fn a_half_is_empty_before_anybody_comes_into_its_era() {
+    // Three new places behind one another: taken over late, the half would give one out twice.
+    check(2, || {
+        let stats = stats(1, 2);
+        let events = [A, B, A_TOO];
+        let counting = worker(stats, 0, move |recorder| {
+            for event in events {
+                record(recorder, event);
+            }
+        });
+        let mut ticket = stats.reset();
+        let early = try_poll(&mut ticket, stats);
+        counting.join().unwrap();
+        let removed = removed(early.unwrap_or_else(|| poll_alone(ticket, stats)));
+        let mut all = parts(&removed, &events);
+        let last = state(poll_alone(stats.snapshot(), stats));
+        all.extend(parts(&last, &events));
+        assert_eq!(all, events, "in their order, removed and left");
+    });
+}
+
+#[test]
 fn a_worker_that_wakes_is_waited_for_or_comes_into_the_new_phase() {
     check(3, || {
         let stats = stats(2, 2);
