@@ -26,29 +26,49 @@ static IDS: LazyLock<Vec<[u8; 10]>> = LazyLock::new(|| {
     (0..400_000).map(|i| id(i).expect("ten bytes")).collect()
 });
 
-/// Runs each worker on a thread of its own for so many events, and says how many a second all did.
-fn measure<W: FnMut(u64) + Send>(workers: Vec<W>, events: u64) -> f64 {
-    let threads = workers.len() as u64;
+/// Nanoseconds that this thread has run so far, where the system tells (zero elsewhere): unlike the
+/// clock on the wall, it does not count what else the machine does.
+fn cpu_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let first = text.split(' ').next().unwrap_or_default();
+    first.parse().unwrap_or(0)
+}
+
+/// Millions of events a second of all threads, and nanoseconds of processor time for each event.
+#[derive(Clone, Copy)]
+struct Speed(f64, f64);
+
+/// Runs each worker on a thread of its own for so many events.
+fn measure<W: FnMut(u64) + Send>(workers: Vec<W>, events: u64) -> Speed {
+    let all = workers.len() as u64 * events;
     let barrier = Barrier::new(workers.len() + 1);
     let mut begun = Instant::now();
-    thread::scope(|scope| {
-        for mut worker in workers {
+    let cpu: u64 = thread::scope(|scope| {
+        let spawn = |mut worker: W| {
             let barrier = &barrier;
             scope.spawn(move || {
                 barrier.wait();
+                let before = cpu_ns();
                 (0..events).for_each(&mut worker);
-            });
-        }
+                cpu_ns() - before
+            })
+        };
+        let threads: Vec<_> = workers.into_iter().map(spawn).collect();
         barrier.wait();
         begun = Instant::now();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum()
     });
-    (threads * events) as f64 / begun.elapsed().as_secs_f64()
+    let seconds = begun.elapsed().as_secs_f64();
+    Speed(all as f64 / seconds / 1e6, cpu as f64 / all as f64)
 }
 
 /// The statistics under `threads` threads; the total is checked to the last event. The first
 /// `there` users are there before the clock runs; each event has the user that `user` names of
 /// (thread, event).
-fn ours(there: u64, threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> f64 {
+fn ours(there: u64, threads: u64, events: u64, user: impl Fn(u64, u64) -> u64 + Sync) -> Speed {
     let zeros = |words| -> Vec<AtomicU64> { (0..words).map(|_| AtomicU64::new(0)).collect() };
     // As many users as there are ids, or a little more.
     let capacity = Capacity {
@@ -93,7 +113,7 @@ fn locked(
     threads: u64,
     events: u64,
     user: impl Fn(u64, u64) -> u64 + Sync,
-) -> f64 {
+) -> Speed {
     let keys = RandomState::new();
     let sets: Vec<Mutex<HashSet<[u8; 10]>>> = (0..shards).map(|_| Mutex::default()).collect();
     let ids = &*IDS;
@@ -113,9 +133,12 @@ fn locked(
 }
 
 /// The best of seven runs: what else the machine does can only make it slower.
-fn best(run: impl FnMut() -> f64) -> f64 {
+fn best(run: impl FnMut() -> Speed) -> Speed {
     let speeds = std::iter::repeat_with(run).take(7);
-    speeds.fold(0.0, f64::max) / 1e6
+    let none = Speed(0.0, f64::INFINITY);
+    speeds.fold(none, |best, one| {
+        Speed(best.0.max(one.0), best.1.min(one.1))
+    })
 }
 
 /// Another order of users for each thread, so that threads meet by chance.
@@ -133,8 +156,12 @@ fn new(thread: u64, event: u64) -> u64 {
 fn contention_on_the_user_set() {
     const KNOWN: u64 = 500_000;
     const NEW: u64 = 200_000;
-    println!("two threads, millions of events a second, best of 7    known users   new users");
-    let rows = |name: &str, known: f64, new: f64| println!("{name:<56} {known:>11.1} {new:>11.1}");
+    println!("two threads, best of 7: millions of events a second, ns of processor time for each");
+    println!("{:<56} {:>19} {:>19}", "", "known users", "new users");
+    let rows = |name: &str, known: Speed, new: Speed| {
+        let column = |speed: Speed| format!("{:>8.1} {:>7.1} ns", speed.0, speed.1);
+        println!("{name:<56} {} {}", column(known), column(new));
+    };
     let kept = best(|| ours(USERS, 2, KNOWN, known));
     rows(
         "the statistics: 64 regions, no lock, counts and sums",
@@ -157,17 +184,17 @@ fn contention_on_the_user_set() {
 fn scaling_with_threads() {
     const EVENTS: u64 = 1_000_000;
     let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
-    println!("{cores} cores; known users; millions of events a second, best of 7");
+    println!("{cores} cores; known users; best of 7");
     let mut alone = 0.0;
     let mut threads = 1;
     while threads <= 2 * cores {
-        let speed = best(|| ours(USERS, threads, EVENTS, known));
+        let Speed(millions, ns) = best(|| ours(USERS, threads, EVENTS, known));
         if threads == 1 {
-            alone = speed;
+            alone = millions;
         }
+        let ratio = millions / alone;
         println!(
-            "{threads:>3} threads {speed:>8.1}   {:.2} times one thread",
-            speed / alone
+            "{threads:>3} threads {millions:>8.1} million a second, {ratio:.2} times one; {ns:>6.1} ns each"
         );
         threads *= 2;
     }
