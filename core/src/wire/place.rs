@@ -1,0 +1,176 @@
+//! Where a rule broke: found out afterwards, from the bytes, so that a good head pays nothing.
+//!
+//! Nothing is noted while a head is parsed. A fault in a line is found when the line is complete,
+//! so the line that ends at `next` is the one; a fault of the whole head is looked up in the
+//! index. Both are the same however the bytes were cut into reads.
+
+use super::class;
+use super::field::{FieldId, Fields};
+use super::head::{HeadState, Stage};
+use super::value::list_items;
+use super::{Fault, scan};
+
+/// Where in a request a rule broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// In which part of the request.
+    pub section: Section,
+    /// The line of the section, counted from 1. In a head the request line is line 1.
+    pub line: u16,
+    /// The byte of the section, counted from 0.
+    pub byte: u16,
+}
+
+/// A part of a request that is made of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// Request line and fields. Empty lines before them do not count.
+    Head,
+    /// The fields behind a chunked body.
+    Trailers,
+}
+
+impl Section {
+    /// `head` or `trailers`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Section::Head => "head",
+            Section::Trailers => "trailers",
+        }
+    }
+}
+
+impl Place {
+    /// The place behind these bytes of the section.
+    fn behind(section: Section, before: &[u8]) -> Option<Place> {
+        let lines = before.iter().filter(|byte| **byte == b'\n').count();
+        Some(Place {
+            section,
+            line: u16::try_from(lines.saturating_add(1)).ok()?,
+            byte: u16::try_from(before.len()).ok()?,
+        })
+    }
+}
+
+impl HeadState {
+    /// Where the rule of this fault broke, after [`advance`](Self::advance) or
+    /// [`advance_trailers`](Self::advance_trailers) told it: `bytes` and `rows` as they were given
+    /// to that call. Linear in the bytes. `None` where no byte is to blame: what is missing has no
+    /// place, and chunks have no lines.
+    pub fn place(&self, fault: Fault, bytes: &[u8], rows: &[[u8; 8]]) -> Option<Place> {
+        let section = match self.stage {
+            Stage::Trailers => Section::Trailers,
+            _ => Section::Head,
+        };
+        let start = match section {
+            Section::Head => empty_lines_len(bytes),
+            Section::Trailers => 0,
+        };
+        let at = match section {
+            Section::Head => self
+                .request_line_at(fault, bytes, start)
+                .or_else(|| self.head_at(fault, bytes, rows)),
+            Section::Trailers => None,
+        };
+        let at = at.or_else(|| self.line_at(fault, bytes, start))?;
+        Place::behind(section, bytes.get(start..at)?)
+    }
+
+    /// Where a field of the complete head begins its value.
+    pub(crate) fn value_place(&self, id: FieldId, bytes: &[u8], rows: &[[u8; 8]]) -> Option<Place> {
+        let (_, at, _) = self.fields_of(bytes, rows).lines_of(id).next()?;
+        Place::behind(Section::Head, bytes.get(empty_lines_len(bytes)..at)?)
+    }
+
+    /// The field lines of the head that are parsed so far, also if it broke.
+    pub(crate) fn fields_of<'a>(&self, bytes: &'a [u8], rows: &'a [[u8; 8]]) -> Fields<'a> {
+        let count = match self.stage {
+            Stage::RequestLine => 0,
+            Stage::Fields => self.rows,
+            Stage::Complete | Stage::Trailers => self.head_rows,
+        };
+        Fields::new(bytes, rows.get(..count as usize).unwrap_or(&[]))
+    }
+
+    /// Faults of the request line, which begins at `start`.
+    fn request_line_at(&self, fault: Fault, bytes: &[u8], start: usize) -> Option<usize> {
+        let line = bytes.get(start..)?;
+        let method_len = scan::token_len(line);
+        // A line without its end is not looked into: how much of it is here depends on the reads.
+        let end = (self.next as usize).saturating_sub(2).max(start);
+        match fault {
+            Fault::Method => Some(start.saturating_add(method_len)),
+            Fault::RequestLine => Some(end),
+            Fault::Target | Fault::Misdirected => {
+                Some(start.saturating_add(method_len).saturating_add(1))
+            }
+            Fault::TargetTooLong => Some(start),
+            Fault::Version | Fault::VersionUnsupported => {
+                let space = memchr::memrchr(b' ', bytes.get(start..end)?)?;
+                Some(start.saturating_add(space).saturating_add(1))
+            }
+            _ => None,
+        }
+    }
+
+    /// Faults of a line of any section whose first line begins at `start`.
+    fn line_at(&self, fault: Fault, bytes: &[u8], start: usize) -> Option<usize> {
+        let next = self.next as usize;
+        // The line that ends at `next`.
+        let before = bytes.get(start..next.saturating_sub(1).max(start))?;
+        let line_at = match memchr::memrchr(b'\n', before) {
+            Some(line_feed) => start.saturating_add(line_feed).saturating_add(1),
+            None => start,
+        };
+        let line = bytes.get(line_at..next.saturating_sub(2).max(line_at))?;
+        let within = match fault {
+            // These lines have no end that counts: they begin at `next`.
+            Fault::LineEnd => return scan::line_feed(bytes, next),
+            Fault::HeadTooLarge | Fault::TrailerTooLarge => return Some(next),
+            Fault::FieldName => scan::token_len(line),
+            Fault::FieldValue => {
+                let wrong = |byte: &u8| !class::is(*byte, class::FIELD);
+                line.iter().position(wrong)?
+            }
+            Fault::Fold | Fault::FieldNameTooLong | Fault::TooManyFields => 0,
+            _ => return None,
+        };
+        Some(line_at.saturating_add(within))
+    }
+
+    /// Faults of a head that is complete.
+    fn head_at(&self, fault: Fault, bytes: &[u8], rows: &[[u8; 8]]) -> Option<usize> {
+        let fields = self.fields_of(bytes, rows);
+        let lines = |id| fields.lines_of(id);
+        let (lengths, codings) = (FieldId::ContentLength, FieldId::TransferEncoding);
+        let value = |line: Option<(usize, usize, &[u8])>| line.map(|(_, value, _)| value);
+        let name = |line: Option<(usize, usize, &[u8])>| line.map(|(name, _, _)| name);
+        match fault {
+            Fault::Host => value(lines(FieldId::Host).next()),
+            Fault::HostTwice => name(lines(FieldId::Host).nth(1)),
+            Fault::Length => value(lines(lengths).find(|(_, _, value)| !is_number(value))),
+            Fault::LengthTwice => name(lines(lengths).nth(1)),
+            Fault::LengthTooLarge => value(lines(lengths).next()),
+            // Either alone would do: the one that came second.
+            Fault::LengthAndCoding => name(lines(lengths).next()).max(name(lines(codings).next())),
+            Fault::CodingInOldVersion => name(lines(codings).next()),
+            Fault::CodingNotChunked => value(lines(codings).last()),
+            Fault::CodingUnknown => value(lines(codings).next()),
+            Fault::Expectation => value(lines(FieldId::Expect).find(|(_, _, value)| {
+                list_items(value).any(|item| !item.eq_ignore_ascii_case(b"100-continue"))
+            })),
+            _ => None,
+        }
+    }
+}
+
+fn is_number(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(u8::is_ascii_digit)
+}
+
+/// Bytes of the empty lines in front of a request line.
+fn empty_lines_len(bytes: &[u8]) -> usize {
+    let (lines, _) = bytes.as_chunks::<2>();
+    let empty = lines.iter().take_while(|line| *line == b"\r\n").count();
+    empty.saturating_mul(2)
+}
