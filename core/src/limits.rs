@@ -13,7 +13,7 @@ pub const FIELD_NAME_BYTES_MAX: usize = 255;
 /// each data byte): room for a few signatures in chunk extensions, but no free ride.
 pub const CHUNK_EXCESS_BYTES_MAX: u32 = 8192;
 
-/// Bytes of the body of a refusal at most. The longest that the engine writes has 150 (see the
+/// Bytes of the body of a refusal at most. The longest that the engine writes has 138 (see the
 /// tests in `connection/refusal.rs`); the rest is for an embedder's own form.
 pub const REFUSAL_BODY_BYTES_MAX: usize = 256;
 

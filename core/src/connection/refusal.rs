@@ -295,7 +295,7 @@ impl fmt::Write for RefusalBody {
 impl<'s> ReplyHead<'s> {
     /// Answers with the reason for this status, as text or JSON:
     /// [`Head::notation`](crate::wire::Head::notation) knows what the client likes. Where there is
-    /// no room for it the body is left out.
+    /// no room for it, or the status allows none, the body is left out.
     pub fn refusal(self, reason: &'static str, notation: Notation) -> Done {
         let refusal = Refusal {
             status: self.status,
@@ -320,7 +320,10 @@ impl<'s> ReplyHead<'s> {
         let bytes = body.as_bytes();
         let lines = VARY.0.len() + VARY.1.0.len() + FieldName::CONTENT_TYPE.0.len() + 2 * LINE;
         let needed = [lines, body.content_type.0.len(), ENGINES, bytes.len()];
-        if bytes.is_empty() || needed.iter().sum::<usize>() > self.reply.draft.left() {
+        if bytes.is_empty() || !self.status.allows_content() {
+            return self.body(b"");
+        }
+        if needed.iter().sum::<usize>() > self.reply.draft.left() {
             return self.body(b"");
         }
         // What is told depends on a field of the request: a cache has to know (RFC 9110 section
@@ -348,3 +351,6 @@ impl Reply<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

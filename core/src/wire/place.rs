@@ -174,3 +174,238 @@ fn empty_lines_len(bytes: &[u8]) -> usize {
     let empty = lines.iter().take_while(|line| *line == b"\r\n").count();
     empty.saturating_mul(2)
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::limits::Limits;
+    use proptest::prelude::*;
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    const LIMITS: Limits = Limits {
+        head_bytes_max: 300,
+        trailer_bytes_max: 100,
+        target_bytes_max: 50,
+        ..Limits::DEFAULT
+    };
+
+    /// Reads a head, and behind it trailers, in pieces up to these ends.
+    fn read(bytes: &[u8], ends: impl Iterator<Item = usize>) -> Option<(Fault, Option<Place>)> {
+        let mut state = HeadState::new();
+        let mut rows = [[0; 8]; 5];
+        let mut head_len = None;
+        for end in ends {
+            let bytes = &bytes[..end];
+            if head_len.is_none() {
+                match state.advance(bytes, &mut rows, &LIMITS) {
+                    Ok(len) => head_len = len,
+                    Err(fault) => return Some((fault, state.place(fault, bytes, &rows))),
+                }
+            }
+            if let Some(rest) = head_len.map(|len| &bytes[len..]) {
+                match state.advance_trailers(rest, &mut rows, &LIMITS) {
+                    Ok(_) => {}
+                    Err(fault) => return Some((fault, state.place(fault, rest, &rows))),
+                }
+            }
+        }
+        None
+    }
+
+    /// The fault and its place; the same whole, byte by byte, and at every single cut.
+    fn broken(bytes: &[u8]) -> Option<(Fault, Option<Place>)> {
+        let len = bytes.len();
+        let whole = read(bytes, core::iter::once(len));
+        assert_eq!(read(bytes, 1..=len), whole, "{}", bytes.escape_ascii());
+        for cut in 1..len {
+            let two = read(bytes, [cut, len].into_iter());
+            assert_eq!(two, whole, "{} cut at {cut}", bytes.escape_ascii());
+        }
+        whole
+    }
+
+    /// `^` marks the place in a text that is otherwise the request.
+    fn marked(text: &str) -> (String, usize) {
+        let at = text.find('^').expect("a mark");
+        (text.replacen('^', "", 1), at)
+    }
+
+    #[test]
+    fn every_fault_of_a_head_is_placed_where_it_broke() {
+        let long = "x".repeat(256);
+        let longer = "x".repeat(400);
+        let table: &[(Fault, &str)] = &[
+            (Fault::LineEnd, "GET / HTTP/1.1^\nHost: a\r\n\r\n"),
+            (Fault::LineEnd, "GET / HTTP/1.1\r\nHost: a^\n\r\n"),
+            (Fault::LineEnd, "^\nGET / HTTP/1.1\r\n"),
+            (Fault::RequestLine, "GET /^\r\nHost: a\r\n\r\n"),
+            (Fault::Method, "^ GET / HTTP/1.1\r\n"),
+            (Fault::Method, "G^(T / HTTP/1.1\r\n\r\n"),
+            (Fault::Method, "GET^\r\n\r\n"),
+            (Fault::Target, "GET ^a HTTP/1.1\r\n\r\n"),
+            (Fault::Misdirected, "GET ^https://a/ HTTP/1.1\r\n\r\n"),
+            (Fault::Version, "GET / ^HTTP/1.x\r\n\r\n"),
+            (Fault::VersionUnsupported, "PRI * ^HTTP/2.0\r\n\r\n"),
+            (Fault::Fold, "GET / HTTP/1.1\r\n^ Host: a\r\n\r\n"),
+            (Fault::Fold, "GET / HTTP/1.1\r\nHost: a\r\n^\tb\r\n\r\n"),
+            (Fault::FieldName, "GET / HTTP/1.1\r\nHost^ : a\r\n\r\n"),
+            (Fault::FieldName, "GET / HTTP/1.1\r\nHost^\r\n\r\n"),
+            (
+                Fault::FieldName,
+                "GET / HTTP/1.1\r\nHost: a\r\n^: b\r\n\r\n",
+            ),
+            (Fault::FieldValue, "GET / HTTP/1.1\r\nHost: a^\0b\r\n\r\n"),
+            (Fault::FieldValue, "GET / HTTP/1.1\r\nHost: ^\r\r\n\r\n"),
+            (
+                Fault::TooManyFields,
+                "GET / HTTP/1.1\r\na:\r\nb:\r\nc:\r\nd:\r\ne:\r\n^f:\r\n\r\n",
+            ),
+            (Fault::Host, "GET / HTTP/1.1\r\nHost: ^a b\r\n\r\n"),
+            (
+                Fault::HostTwice,
+                "GET / HTTP/1.1\r\nHost: a\r\nb: c\r\n^host: a\r\n\r\n",
+            ),
+            (
+                Fault::Length,
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: ^x\r\n\r\n",
+            ),
+            (
+                Fault::Length,
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: ^x\r\n\r\n",
+            ),
+            (
+                Fault::LengthTwice,
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n^Content-Length: 1\r\n\r\n",
+            ),
+            (
+                Fault::LengthTooLarge,
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: ^99999999999999999999\r\n\r\n",
+            ),
+            (
+                Fault::LengthAndCoding,
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n^Transfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                Fault::LengthAndCoding,
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n^Content-Length: 1\r\n\r\n",
+            ),
+            (
+                Fault::CodingInOldVersion,
+                "GET / HTTP/1.0\r\n^Transfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                Fault::CodingNotChunked,
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: ^gzip\r\n\r\n",
+            ),
+            (
+                Fault::CodingUnknown,
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ^gzip, chunked\r\n\r\n",
+            ),
+            (
+                Fault::Expectation,
+                "GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: ^x\r\n\r\n",
+            ),
+            (
+                Fault::TargetTooLong,
+                &format!("^GET /{longer} HTTP/1.1\r\n"),
+            ),
+            (
+                Fault::TargetTooLong,
+                &format!("^GET /{} HTTP/1.1\r\n", &long[..50]),
+            ),
+            (Fault::TargetTooLong, &format!("^{longer}")),
+            (
+                Fault::HeadTooLarge,
+                &format!("GET / HTTP/1.1\r\na: b\r\n^c: {longer}\r\n"),
+            ),
+            (
+                Fault::FieldNameTooLong,
+                &format!("GET / HTTP/1.1\r\n^{long}: a\r\n\r\n"),
+            ),
+        ];
+        for (fault, text) in table {
+            let (request, at) = marked(text);
+            let line = 1 + text[..at].matches('\n').count() as u16;
+            let place = Place {
+                section: Section::Head,
+                line,
+                byte: at as u16,
+            };
+            assert_eq!(
+                broken(request.as_bytes()),
+                Some((*fault, Some(place))),
+                "{text:?}"
+            );
+            // Empty lines in front count towards nothing.
+            if !request.starts_with('\n') && *fault != Fault::HeadTooLarge {
+                let shifted = format!("\r\n\r\n{request}");
+                assert_eq!(
+                    broken(shifted.as_bytes()),
+                    Some((*fault, Some(place))),
+                    "{shifted:?}"
+                );
+            }
+        }
+        let missing = b"GET / HTTP/1.1\r\n\r\n";
+        assert_eq!(broken(missing), Some((Fault::HostMissing, None)));
+    }
+
+    #[test]
+    fn every_fault_of_trailers_is_placed_in_their_section() {
+        let long = "x".repeat(120);
+        let table: &[(Fault, &str)] = &[
+            (Fault::LineEnd, "a: b^\n\r\n"),
+            (Fault::Fold, "^ a: b\r\n\r\n"),
+            (Fault::FieldName, "a: b\r\nc^ : d\r\n\r\n"),
+            (Fault::FieldValue, "a: b\r\nc: ^\x01\r\n\r\n"),
+            (Fault::TooManyFields, "a:\r\nb:\r\nc:\r\nd:\r\n^e:\r\n\r\n"),
+            (Fault::TrailerTooLarge, &format!("a: b\r\n^c: {long}\r\n")),
+        ];
+        let head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        for (fault, text) in table {
+            let (trailers, at) = marked(text);
+            let place = Place {
+                section: Section::Trailers,
+                line: 1 + text[..at].matches('\n').count() as u16,
+                byte: at as u16,
+            };
+            let all = format!("{head}{trailers}");
+            assert_eq!(
+                broken(all.as_bytes()),
+                Some((*fault, Some(place))),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn chunks_have_no_place() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut state = HeadState::new();
+        let mut rows = [[0; 8]; 5];
+        assert_eq!(
+            state.advance(bytes, &mut rows, &LIMITS),
+            Ok(Some(bytes.len()))
+        );
+        for fault in [Fault::Chunk, Fault::ChunkExcess] {
+            assert_eq!(state.place(fault, bytes, &rows), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_broke_has_the_same_place_at_every_cut(
+            parts in proptest::collection::vec(proptest::sample::select(std::vec![
+                "GET ", "/ ", "HTTP/1.1", "HTTP/1.0", "\r\n", "\r\n", "\r\n", "Host: a", "Host",
+                "Content-Length: ", "Transfer-Encoding: ", "chunked", "gzip", "1", ":", " ", "\t",
+                "\n", "\r", "\0", "x: y", "Expect: ", ", ", "\u{ff}",
+            ]), 0..24)
+        ) {
+            let bytes: Vec<u8> = parts.concat().into_bytes();
+            broken(&bytes);
+        }
+    }
+}
