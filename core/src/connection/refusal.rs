@@ -297,10 +297,20 @@ impl<'s> ReplyHead<'s> {
     /// [`Head::notation`](crate::wire::Head::notation) knows what the client likes. Where there is
     /// no room for it, or the status allows none, the body is left out.
     pub fn refusal(self, reason: &'static str, notation: Notation) -> Done {
+        self.refusal_at(reason, None, notation)
+    }
+
+    /// As [`refusal`](Self::refusal), with the place that is to blame.
+    pub fn refusal_at(
+        self,
+        reason: &'static str,
+        place: Option<Place>,
+        notation: Notation,
+    ) -> Done {
         let refusal = Refusal {
             status: self.status,
             reason,
-            place: None,
+            place,
             notation,
             fault: None,
         };

@@ -26,23 +26,27 @@ pub struct Place {
 pub enum Section {
     /// Request line and fields. Empty lines before them do not count.
     Head,
+    /// The decoded body. The engine never blames it; applications do.
+    Body,
     /// The fields behind a chunked body.
     Trailers,
 }
 
 impl Section {
-    /// `head` or `trailers`.
+    /// `head`, `body` or `trailers`.
     pub const fn name(self) -> &'static str {
         match self {
             Section::Head => "head",
+            Section::Body => "body",
             Section::Trailers => "trailers",
         }
     }
 }
 
 impl Place {
-    /// The place behind these bytes of the section.
-    fn behind(section: Section, before: &[u8]) -> Option<Place> {
+    /// The place behind these bytes of the section, from its first on. `None` beyond 65,535 of
+    /// them: no buffer holds more.
+    pub fn behind(section: Section, before: &[u8]) -> Option<Place> {
         let lines = before.iter().filter(|byte| **byte == b'\n').count();
         Some(Place {
             section,
@@ -64,13 +68,13 @@ impl HeadState {
         };
         let start = match section {
             Section::Head => empty_lines_len(bytes),
-            Section::Trailers => 0,
+            Section::Body | Section::Trailers => 0,
         };
         let at = match section {
             Section::Head => self
                 .request_line_at(fault, bytes, start)
                 .or_else(|| self.head_at(fault, bytes, rows)),
-            Section::Trailers => None,
+            Section::Body | Section::Trailers => None,
         };
         let at = at.or_else(|| self.line_at(fault, bytes, start))?;
         Place::behind(section, bytes.get(start..at)?)

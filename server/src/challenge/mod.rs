@@ -302,7 +302,7 @@ impl Challenge {
             (Err(refusal), _) => {
                 self.recorder.refuse();
                 let reply = reply.status(refusal.status());
-                reply.refusal(refusal.reason(), head.notation())
+                reply.refusal_at(refusal.reason(), refusal.place(body), head.notation())
             }
         }
     }
