@@ -208,8 +208,8 @@ pub(crate) static SERVE: Table<Choices> = &[
             },
             Flag {
                 name: "refusals",
-                value: "explain|silent",
-                about: "whether errors say what is wrong",
+                value: "KIND",
+                about: "explain: errors say why; silent: not",
                 set: |choices, text| {
                     choices.config.refusals = match text {
                         "explain" => Refusals::Explain,
