@@ -102,7 +102,6 @@ impl Refusal {
     #[cold]
     pub(super) fn of(fault: Fault, rx: &mut RecvBuffer) -> Option<Refusal> {
         let status = fault.status()?;
-        let has_head = rx.head_len() > 0;
         let in_trailers = rx.state.is_in_trailers();
         let parts = rx.trailer_parts();
         let of_trailers = match fault {
@@ -111,11 +110,12 @@ impl Refusal {
         };
         let parts = rx.head_parts();
         let (state, bytes, rows) = (&*parts.state, parts.bytes, &*parts.rows);
-        let place = of_trailers.or_else(|| match fault {
-            Fault::Wire(fault) if !has_head => state.place(fault, bytes, rows),
+        let place = match fault {
+            Fault::Wire(_) if in_trailers => of_trailers,
+            Fault::Wire(fault) => state.place(fault, bytes, rows),
             Fault::BodyTooLarge => state.value_place(FieldId::ContentLength, bytes, rows),
             _ => None,
-        });
+        };
         Some(Refusal {
             status,
             reason: fault.reason(),
