@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use barewire_core::connection::{Refusals, ServerName};
 use barewire_core::limits::Limits;
 
 /// The configuration of a server. [`Config::default`] is that of `barewire` without arguments.
@@ -29,6 +30,10 @@ pub struct Config {
     pub prefault: bool,
     /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
     pub shutdown_ms: u64,
+    /// What refusals tell. Default [`Refusals::Explain`].
+    pub refusals: Refusals,
+    /// The `Server` field of every answer. Default `None`: there is none.
+    pub server: Option<ServerName<'static>>,
     /// The bounds of the protocol.
     pub limits: Limits,
 }
@@ -44,6 +49,8 @@ impl Default for Config {
             recv_bytes: 8_192,
             prefault: false,
             shutdown_ms: 30_000,
+            refusals: Refusals::Explain,
+            server: None,
             limits: Limits::DEFAULT,
         }
     }

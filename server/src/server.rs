@@ -344,7 +344,8 @@ fn work<A: App>(
     };
     let driver = Readiness::new(kernel, &mut entries);
     let limits = config.limits.clone();
-    let mut worker = Worker::new(driver, app, limits, memory, open_max, unix_time);
+    let mut worker = Worker::new(driver, app, limits, memory, open_max, unix_time)
+        .answering(config.refusals, config.server);
     let mut draining = false;
     loop {
         if let Err(error) = worker.turn(None) {

@@ -217,16 +217,20 @@ fn verb_of(method: Method) -> Option<Verb> {
     })
 }
 
-/// Answers without content, with `Allow` where it belongs.
-fn refuse(head: ReplyHead<'_>, allow: Verbs) -> Done {
-    if allow.is_empty() {
-        return or_500(head.body(b""));
-    }
+/// Says why, with `Allow` where it belongs.
+fn refuse(reply: ReplyHead<'_>, status: Status, allow: Verbs, head: &Head<'_>) -> Done {
     let mut room = [0; ALLOW_BYTES_MAX];
-    match FieldValue::new(allow.write(&mut room)) {
-        Some(value) => or_500(head.field(FieldName::ALLOW, value).body(b"")),
-        None => or_500(head.body(b"")),
-    }
+    let reply = match FieldValue::new(allow.write(&mut room)) {
+        Some(value) if !allow.is_empty() => reply.field(FieldName::ALLOW, value),
+        _ => reply,
+    };
+    let reason = match status {
+        Status::NOT_FOUND => "nothing is at this path",
+        Status::METHOD_NOT_ALLOWED => "this path does not take this method",
+        Status::NOT_IMPLEMENTED => "no such method is known here",
+        _ => return or_500(reply.body(b"")),
+    };
+    reply.refusal(reason, head.notation())
 }
 
 fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
@@ -240,12 +244,14 @@ impl App for Challenge {
         } = exchange;
         let (route, params) = match way(&head) {
             Way::To(route, params) => (route, params),
-            Way::Refused(status, allow) => return refuse(reply.status(status), allow),
+            Way::Refused(status, allow) => {
+                return refuse(reply.status(status), status, allow, &head);
+            }
         };
         match route {
-            Route::Event => self.event(body, reply),
-            Route::Stats => self.statistics(context, self.ticket(false), reply),
-            Route::Reset => self.statistics(context, self.ticket(true), reply),
+            Route::Event => self.event(&head, body, reply),
+            Route::Stats => self.statistics(context, self.ticket(false), &head, reply),
+            Route::Reset => self.statistics(context, self.ticket(true), &head, reply),
             Route::Health => or_500(reply.status(Status::OK).json(br#"{"status":"healthy"}"#)),
             Route::Ping => or_500(reply.status(Status::OK).text("pong")),
             Route::Plaintext => or_500(reply.status(Status::OK).text("Hello, World!")),
@@ -256,26 +262,30 @@ impl App for Challenge {
             ),
             // A body of length 0 comes without a fork.
             Route::Echo => echo::whole(body, reply),
-            Route::User => user(params.get("id").unwrap_or_default(), reply, true),
+            Route::User => user(params.get("id").unwrap_or_default(), &head, reply, true),
         }
     }
 
     fn resume(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
         if let Some(ticket) = self.waiting.take(context.peer()) {
-            return self.statistics(context, Some(ticket), exchange.reply);
+            return self.statistics(context, Some(ticket), &exchange.head, exchange.reply);
         }
-        match way(&exchange.head) {
+        let Exchange { head, reply, .. } = exchange;
+        match way(&head) {
             // The send buffer is empty now: what does not fit now never does.
             Way::To(Route::User, params) => {
-                user(params.get("id").unwrap_or_default(), exchange.reply, false)
+                user(params.get("id").unwrap_or_default(), &head, reply, false)
             }
-            _ => exchange.reply.bare(Status::INTERNAL_SERVER_ERROR),
+            _ => reply.bare(Status::INTERNAL_SERVER_ERROR),
         }
     }
 
     fn head(&mut self, _: &mut Context<'_>, fork: Fork<'_>) -> Done {
         match way(&fork.head) {
-            Way::Refused(status, allow) => refuse(fork.refuse(status), allow),
+            Way::Refused(status, allow) => {
+                let head = fork.head;
+                refuse(fork.refuse(status), status, allow, &head)
+            }
             Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
             Way::To(..) => fork.gather(usize::MAX),
         }
@@ -310,7 +320,7 @@ impl App for Challenge {
 const SPINS: u32 = 64;
 
 impl Challenge {
-    fn event(&mut self, body: &[u8], reply: Reply<'_>) -> Done {
+    fn event(&mut self, head: &Head<'_>, body: &[u8], reply: Reply<'_>) -> Done {
         let outcome = event::parse(body, |id, amount| self.recorder.record(id, amount));
         match (outcome, self.options.event_reply) {
             (Ok(()), EventReply::Ok) => or_500(reply.status(Status::OK).body(b"")),
@@ -319,7 +329,8 @@ impl Challenge {
             }
             (Err(refusal), _) => {
                 self.recorder.refuse();
-                reply.status(refusal.status()).reason(refusal.reason())
+                let reply = reply.status(refusal.status());
+                reply.refusal_at(refusal.reason(), refusal.place(body), head.notation())
             }
         }
     }
@@ -340,12 +351,13 @@ impl Challenge {
         &mut self,
         context: &mut Context<'_>,
         ticket: Option<Ticket>,
+        head: &Head<'_>,
         reply: Reply<'_>,
     ) -> Done {
         let Some(mut ticket) = ticket else {
             return reply
                 .status(Status::SERVICE_UNAVAILABLE)
-                .reason("too many wait for this");
+                .refusal("too many wait for this", head.notation());
         };
         for _ in 0..SPINS {
             match ticket.poll(&mut self.recorder) {
@@ -374,20 +386,24 @@ fn state(snapshot: &Snapshot, reply: Reply<'_>) -> Done {
 
 /// The id as plain text, whatever bytes it decodes to. One that is longer than the promised room
 /// waits for an empty buffer.
-fn user(id: &[u8], reply: Reply<'_>, may_wait: bool) -> Done {
+fn user(id: &[u8], head: &Head<'_>, reply: Reply<'_>, may_wait: bool) -> Done {
+    let too_long = |reply: Reply<'_>| {
+        let reply = reply.status(Status::URI_TOO_LONG);
+        reply.refusal("the id is too long", head.notation())
+    };
     let mut room = [0; 8192];
     let decoded = percent::decode_into(id, &mut room)
         .ok()
         .and_then(|len| room.get(..len));
     let Some(decoded) = decoded else {
-        return reply.bare(Status::URI_TOO_LONG);
+        return too_long(reply);
     };
-    let head = reply
+    let reply = reply
         .status(Status::OK)
         .field(FieldName::CONTENT_TYPE, FieldValue::TEXT);
-    match head.body(decoded) {
+    match reply.body(decoded) {
         Ok(done) => done,
         Err(Full(reply)) if may_wait => reply.defer(),
-        Err(Full(reply)) => reply.bare(Status::URI_TOO_LONG),
+        Err(Full(reply)) => too_long(reply),
     }
 }
