@@ -268,7 +268,7 @@ fn answer(exchange: Exchange<'_>, count: &mut Count, may_wait: bool) -> Done {
     let reply = exchange.reply;
     let (page, params) = match find(&exchange.head) {
         Ok(found) => found,
-        Err((status, allow)) => return refuse(reply.status(status), allow),
+        Err((status, allow)) => return refuse(reply.status(status), allow, &exchange.head),
     };
     match page {
         Page::Plaintext => or_500(reply.status(Status::OK).text("Hello, World!")),
@@ -293,7 +293,10 @@ fn choose(fork: Fork<'_>) -> Done {
     match find(&fork.head) {
         Ok((Page::Echo, _)) => fork.stream_after(HOLD_BYTES),
         Ok(_) => fork.gather(usize::MAX),
-        Err((status, allow)) => refuse(fork.refuse(status), allow),
+        Err((status, allow)) => {
+            let head = fork.head;
+            refuse(fork.refuse(status), allow, &head)
+        }
     }
 }
 
@@ -321,11 +324,13 @@ fn find<'p>(head: &Head<'p>) -> Result<(Page, Params<'p>), (Status, Verbs)> {
     }
 }
 
-fn refuse(head: ReplyHead<'_>, allow: Verbs) -> Done {
+fn refuse(reply: ReplyHead<'_>, allow: Verbs, head: &Head<'_>) -> Done {
     let mut room = [0; ALLOW_BYTES_MAX];
     match FieldValue::new(allow.write(&mut room)) {
-        Some(value) if !allow.is_empty() => or_500(head.field(FieldName::ALLOW, value).body(b"")),
-        _ => or_500(head.body(b"")),
+        Some(value) if !allow.is_empty() => reply
+            .field(FieldName::ALLOW, value)
+            .refusal("not with this method", head.notation()),
+        _ => reply.refusal("nothing like this is here", head.notation()),
     }
 }
 

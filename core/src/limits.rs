@@ -13,10 +13,19 @@ pub const FIELD_NAME_BYTES_MAX: usize = 255;
 /// each data byte): room for a few signatures in chunk extensions, but no free ride.
 pub const CHUNK_EXCESS_BYTES_MAX: u32 = 8192;
 
-/// Bytes that an answer to a fault takes at most: the longest status line, the fields `Date`,
-/// `Connection`, `Content-Type` and `Content-Length`, and the longest reason (see the test in
-/// `connection/fault.rs`).
-pub const FAULT_REPLY_BYTES: usize = 320;
+/// Bytes of the body of a refusal at most. The longest that the engine writes has 138 (see the
+/// tests in `connection/refusal.rs`); the rest is for an embedder's own form.
+pub const REFUSAL_BODY_BYTES_MAX: usize = 256;
+
+/// Bytes of the value of a `Server` field at most: it is sent with every answer, also where there
+/// is little room. A name and a version take 20.
+pub const SERVER_BYTES_MAX: usize = 64;
+
+/// Bytes that an answer to a fault takes at most: the longest status line (46), the fields `Date`
+/// (37), `Server` (10 and its value), `Connection` (19), `Content-Type` (41), `Vary` (14) and
+/// `Content-Length` (21), the empty line (2), and the body of the refusal; see the tests in
+/// `connection/refusal.rs`. As much as any answer is promised by default.
+pub const FAULT_REPLY_BYTES: usize = 512;
 
 /// Bytes of room below which a streamed body is not lent to its writer: a smaller piece would
 /// cost more framing and system calls than it carries.

@@ -1,12 +1,12 @@
 //! A request head gives the same result however it is cut.
 
 use barewire_core::limits::{FIELDS_MAX, Limits};
-use barewire_core::wire::{Fault, HeadState};
+use barewire_core::wire::{Fault, HeadState, Place};
 
 use super::cuts::{cuts, seed_of};
 
-/// Everything that a head says, or its fault.
-type Outcome = Result<Option<(usize, String)>, Fault>;
+/// Everything that a head says, or its fault and where that is.
+type Outcome = Result<Option<(usize, String)>, (Fault, Option<Place>)>;
 
 /// The bytes are a head and what may follow it.
 pub fn head(data: &[u8]) {
@@ -38,7 +38,9 @@ fn read(data: &[u8], cuts: impl Iterator<Item = usize>, limits: &Limits) -> Outc
     for end in cuts.chain([data.len()]) {
         // A copy, as bytes may move between two reads.
         let bytes = data[..end].to_vec();
-        if let Some(len) = state.advance(&bytes, &mut rows, limits)? {
+        let outcome = state.advance(&bytes, &mut rows, limits);
+        let placed = outcome.map_err(|fault| (fault, state.place(fault, &bytes, &rows)));
+        if let Some(len) = placed? {
             let head = state.head(&bytes, &rows);
             let fields: Vec<_> = head.fields().iter().collect();
             let says = format!(

@@ -27,6 +27,7 @@ pub mod clock;
 pub mod epoll;
 pub mod limits;
 pub mod memory;
+pub mod resident;
 pub mod signal;
 pub mod socket;
 mod trouble;

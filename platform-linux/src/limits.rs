@@ -1,4 +1,4 @@
-//! How many descriptors the process may open.
+//! How many descriptors the process may open, and how much memory it may lock.
 
 use std::io;
 
@@ -6,11 +6,23 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The soft and the hard limit of open descriptors; `u64::MAX` stands for "no limit".
 pub fn descriptors() -> (u64, u64) {
-    let limit = getrlimit(Resource::Nofile);
-    (
-        limit.current.unwrap_or(u64::MAX),
-        limit.maximum.unwrap_or(u64::MAX),
-    )
+    limits(Resource::Nofile)
+}
+
+/// The soft and the hard limit of locked memory in bytes; `u64::MAX` stands for "no limit". Who has
+/// CAP_IPC_LOCK may lock more.
+pub fn lockable() -> (u64, u64) {
+    limits(Resource::Memlock)
+}
+
+/// Raises the soft limit of locked memory to the hard one, and says how many bytes may be locked
+/// now. That never takes a privilege.
+pub fn raise_lockable() -> u64 {
+    let (soft, hard) = lockable();
+    if soft < hard && set(Resource::Memlock, hard, hard).is_ok() {
+        return hard;
+    }
+    soft
 }
 
 /// Raises the soft limit to `want` descriptors, or as far as the process may, and says how many
@@ -25,15 +37,7 @@ pub fn raise_descriptors(want: u64) -> io::Result<u64> {
     if want <= soft {
         return Ok(soft);
     }
-    let set = |soft: u64, hard: u64| {
-        setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(soft),
-                maximum: (hard != u64::MAX).then_some(hard),
-            },
-        )
-    };
+    let set = |soft, hard| set(Resource::Nofile, soft, hard);
     // Refused without CAP_SYS_RESOURCE, and above fs.nr_open for everybody.
     if want > hard && set(want, want).is_ok() {
         return Ok(want);
@@ -43,6 +47,25 @@ pub fn raise_descriptors(want: u64) -> io::Result<u64> {
         set(reachable, hard)?;
     }
     Ok(reachable)
+}
+
+fn limits(resource: Resource) -> (u64, u64) {
+    let limit = getrlimit(resource);
+    (
+        limit.current.unwrap_or(u64::MAX),
+        limit.maximum.unwrap_or(u64::MAX),
+    )
+}
+
+fn set(resource: Resource, soft: u64, hard: u64) -> rustix::io::Result<()> {
+    let limited = |limit: u64| (limit != u64::MAX).then_some(limit);
+    setrlimit(
+        resource,
+        Rlimit {
+            current: limited(soft),
+            maximum: limited(hard),
+        },
+    )
 }
 
 #[cfg(test)]
@@ -63,5 +86,14 @@ mod tests {
         // More than any system gives: what there is stays, nothing fails.
         let got = raise_descriptors(1 << 40).unwrap();
         assert!(got >= hard && got == descriptors().0);
+    }
+
+    #[test]
+    fn all_that_may_be_locked_may_be_locked_after_raising() {
+        let (soft, hard) = lockable();
+        let now = raise_lockable();
+        assert!(soft <= now && now == hard);
+        assert_eq!(lockable(), (hard, hard));
+        assert_eq!(raise_lockable(), hard);
     }
 }

@@ -16,7 +16,10 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use crate::resident::{lock_range, populate};
 
 /// Bytes that both parts of a slot are a multiple of: a cache line, so that no line has two
 /// owners.
@@ -101,26 +104,23 @@ impl Region {
     /// `OutOfMemory` if there is not so much. (Before Linux 5.14 every page is written to
     /// instead, and a system without memory may then end the process.)
     pub fn prefault(&mut self) -> io::Result<()> {
-        loop {
-            // SAFETY: the range is this mapping, which `self` owns; populating it changes no
-            // byte.
-            let done = unsafe {
-                rustix::mm::madvise(
-                    self.start.as_ptr().cast(),
-                    self.mapped(),
-                    Advice::LinuxPopulateWrite,
-                )
-            };
-            match done {
-                Ok(()) => return Ok(()),
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-                Err(rustix::io::Errno::INVAL) => {
-                    self.touch();
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            }
+        self.prefault_by(|start, bytes| populate(start, bytes, Advice::LinuxPopulateWrite))
+    }
+
+    fn prefault_by(
+        &mut self,
+        populate: impl FnOnce(usize, usize) -> Result<(), Errno>,
+    ) -> io::Result<()> {
+        match populate(self.start.addr().get(), self.mapped()) {
+            Err(Errno::INVAL) => self.touch(),
+            done => done?,
         }
+        Ok(())
+    }
+
+    /// Locks all of it in memory, if that is allowed; says whether it is.
+    pub fn lock(&self) -> bool {
+        lock_range(self.start.addr().get(), self.mapped())
     }
 
     /// Writes to every page what is there already.
@@ -417,9 +417,20 @@ mod tests {
         prefaulted.prefault().unwrap();
         assert_eq!(resident(prefaulted.start, 256), 256);
 
+        // As a system before 5.14 answers.
         let mut touched = Region::map(64 * slot_bytes - 1).unwrap();
-        touched.touch();
+        touched.prefault_by(|_, _| Err(Errno::INVAL)).unwrap();
         assert_eq!(resident(touched.start, 256), 256);
+
+        let mut refused = Region::map(64 * slot_bytes).unwrap();
+        let error = refused.prefault_by(|_, _| Err(Errno::NOMEM)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        assert_eq!(resident(refused.start, 256), 0);
+
+        // What is locked is there; if it may not be locked, that is said.
+        let locked = Region::map(slot_bytes).unwrap();
+        let pages = if locked.lock() { 4 } else { 0 };
+        assert_eq!(resident(locked.start, 4), pages);
 
         let cut = Region::map(64 * slot_bytes).unwrap();
         let start = cut.start;

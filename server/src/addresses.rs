@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use barewire_core::driver::Address;
 
+use crate::platform::lock;
+
 /// Counts of open connections for each address, for all workers together, in fixed memory.
 ///
 /// An address counts in one cell of each of two rows, chosen by a hash whose key nobody knows, and
@@ -29,7 +31,7 @@ impl Addresses {
     /// Room for `connections` connections: 16 to 32 bytes for each. When all of them come from
     /// different addresses, one in fifteen is counted one too high, and hardly any by two.
     pub fn new(connections: usize) -> Addresses {
-        let row = (2 * connections.max(32)).next_power_of_two();
+        let row = Self::row(connections);
         Addresses {
             key: RandomState::new(),
             cells: std::iter::repeat_with(|| AtomicU32::new(0))
@@ -38,6 +40,22 @@ impl Addresses {
             open: AtomicU32::new(0),
             used: AtomicU32::new(0),
         }
+    }
+
+    /// Bytes of the counts for `connections` connections.
+    pub(crate) fn bytes(connections: usize) -> usize {
+        Self::row(connections).saturating_mul(2 * size_of::<AtomicU32>())
+    }
+
+    /// Cells of a row.
+    fn row(connections: usize) -> usize {
+        let cells = connections.max(32).saturating_mul(2);
+        cells.checked_next_power_of_two().unwrap_or(usize::MAX)
+    }
+
+    /// Locks its memory, if that is allowed; it was touched when it was made.
+    pub(crate) fn hold(&self) -> bool {
+        lock(&self.cells)
     }
 
     /// One connection more. Says how many the address has now.
@@ -123,7 +141,9 @@ mod tests {
     fn who_has_more_than_the_others_is_above_its_share() {
         let addresses = Addresses::new(1000);
         let greedy = address("192.0.2.1");
-        (0..100).for_each(|_| drop(addresses.enter(greedy)));
+        for _ in 0..100 {
+            addresses.enter(greedy);
+        }
         assert!(!addresses.is_above_share(greedy), "all of it is its share");
         let modest = address("192.0.2.2");
         addresses.enter(modest);
@@ -138,7 +158,9 @@ mod tests {
             ip: std::net::Ipv4Addr::from(n).to_ipv6_mapped().octets(),
             port: [0; 2],
         };
-        (0..10_000).for_each(|n| drop(addresses.enter(one(n))));
+        for n in 0..10_000 {
+            addresses.enter(one(n));
+        }
         let disturbed = (0..10_000).filter(|n| addresses.of(one(*n)) != 1).count();
         // Expected are (1 - exp(-10,000 / 32,768))^2 of them, 690.
         assert!(disturbed < 1_000, "{disturbed}");

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use barewire_core::connection::{Refusals, ServerName};
 use barewire_core::limits::Limits;
 
 /// The configuration of a server. [`Config::default`] is that of `barewire` without arguments.
@@ -26,10 +27,17 @@ pub struct Config {
     pub slot_bytes: usize,
     /// Bytes of the slot that receive, a multiple of 64; the rest sends. Default 8,192.
     pub recv_bytes: usize,
-    /// Touch every page of the slots at the start. Default false.
+    /// Touch all memory that serving takes at the start, and lock it where that is allowed
+    /// ([`Server::presence`](crate::Server::presence) says whether): slots, tables, stacks, and the
+    /// program. No page fault comes later. What the application keeps is its own affair. Default
+    /// false.
     pub prefault: bool,
     /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
     pub shutdown_ms: u64,
+    /// What refusals tell. Default [`Refusals::Explain`].
+    pub refusals: Refusals,
+    /// The `Server` field of every answer. Default `None`: there is none.
+    pub server: Option<ServerName<'static>>,
     /// The bounds of the protocol.
     pub limits: Limits,
 }
@@ -46,6 +54,8 @@ impl Default for Config {
             recv_bytes: 8_192,
             prefault: false,
             shutdown_ms: 30_000,
+            refusals: Refusals::Explain,
+            server: None,
             limits: Limits::DEFAULT,
         }
     }

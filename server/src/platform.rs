@@ -2,8 +2,12 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use barewire_linux::{
-    BACKLOG, Epoll as Native, Region, Signals, Waker, affinity::available, bind_group,
-    limits::raise_descriptors,
+    BACKLOG, Epoll as Native, Region, Signals, Waker,
+    affinity::available,
+    bind_group,
+    limits::{lockable, raise_descriptors},
+    memory::page_bytes,
+    resident::{hold_program, hold_stack, lock},
 };
 
 /// What the banner calls it.

@@ -3,22 +3,23 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use barewire_core::buffer::Slot;
 use barewire_core::driver::{Entry, Readiness, Slots};
-use barewire_core::limits::Limits;
 use barewire_core::wheel;
 
 use crate::addresses::Addresses;
 use crate::app::App;
 use crate::config::{Config, ConfigError, RESERVE};
+use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_worker_stack};
 use crate::peer::Peer;
 use crate::platform::{
-    BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, raise_descriptors,
+    BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, hold_program, lock,
+    raise_descriptors,
 };
 use crate::worker::{Admission, Line, Memory, Tally, Worker};
 
@@ -51,6 +52,7 @@ pub struct Server {
     threads: Vec<JoinHandle<Tally>>,
     handle: Handle,
     shutdown: Duration,
+    presence: Presence,
 }
 
 /// Stops a server from another thread.
@@ -128,8 +130,9 @@ impl From<io::Error> for StartError {
 
 impl Server {
     /// Starts `config.workers` threads, each with its own application from `app`, which is called
-    /// with the number of the worker. Everything is reserved before the first connection is
-    /// accepted.
+    /// with the number of the worker, in the worker's thread. Everything is reserved before the
+    /// first connection is accepted. With [`Config::prefault`] it waits until all workers have
+    /// their memory.
     ///
     /// # Errors
     /// See [`StartError`]. Nothing runs then.
@@ -155,8 +158,12 @@ impl Server {
             .map_or(Ok(config.bind), |first| first.local_addr())?;
         let bytes = config.reserved_bytes();
         let mut region = Region::map(bytes).map_err(|_| StartError::Memory { bytes })?;
+        let mut locked = config.prefault;
         if config.prefault {
-            region.prefault()?;
+            region
+                .prefault()
+                .map_err(|_| StartError::Memory { bytes })?;
+            locked = region.lock();
         }
         let mut slots = region.into_slots(config.slot_bytes, config.recv_bytes)?;
         let slots_each = config.slot_count() / workers;
@@ -174,13 +181,25 @@ impl Server {
             addresses: Arc::new(Addresses::new(config.connections)),
         };
         let mut threads = Vec::with_capacity(workers);
+        let (ready, are_ready) = mpsc::channel();
         for (number, (kernel, _)) in kernels.into_iter().enumerate() {
             let share: Vec<Slot> = slots.by_ref().take(slots_each.max(1)).collect();
-            let (app, order) = (app.clone(), handle.order.clone());
-            let (limits, admission) = (config.limits.clone(), admission.clone());
+            let (config, app, order) = (config.clone(), app.clone(), handle.order.clone());
+            let (admission, ready) = (admission.clone(), ready.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
-                .spawn(move || work(kernel, share, limits, admission, app(number), &order));
+                .stack_size(STACK_BYTES)
+                .spawn(move || {
+                    work(
+                        kernel,
+                        share,
+                        &config,
+                        admission,
+                        app(number),
+                        ready,
+                        &order,
+                    )
+                });
             match thread {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
@@ -189,13 +208,28 @@ impl Server {
                 }
             }
         }
+        drop(ready);
+        let mut presence = Presence::AsNeeded;
+        if config.prefault {
+            // Ends with the last worker that is ready, or has panicked before.
+            locked = are_ready.iter().fold(locked, |all, one: bool| all && one);
+            // Where the system does not say what is mapped, code is touched as it runs first.
+            locked = hold_program().unwrap_or(false) && locked;
+            presence = Presence::touched(locked);
+        }
         let shutdown = Duration::from_millis(config.shutdown_ms);
         Ok(Server {
             addr,
             threads,
             handle,
             shutdown,
+            presence,
         })
+    }
+
+    /// How much of the server's own memory is there from the start.
+    pub fn presence(&self) -> Presence {
+        self.presence
     }
 
     /// Where it listens.
@@ -294,29 +328,42 @@ pub(crate) fn connections_possible(config: &Config) -> usize {
 fn work<A: App>(
     kernel: Native,
     share: Vec<Slot>,
-    limits: Limits,
+    config: &Config,
     admission: Admission,
     app: A,
+    ready: mpsc::Sender<bool>,
     order: &AtomicU8,
 ) -> Tally {
     let places = admission.open_max + RESERVE;
     let mut entries: Vec<Entry<_>> = std::iter::repeat_with(Entry::new).take(places).collect();
     let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
     let mut timers = vec![wheel::Entry::EMPTY; places];
-    let line = Line::new(share.len());
+    let mut line = Line::new(share.len());
     let mut free: Vec<Option<Slot>> = share.iter().map(|_| None).collect();
+    let slots_locked = config.prefault && lock(&free);
     let mut slots = Slots::new(&mut free);
     // Last in, first out: the first slot of the region is used first.
     share.into_iter().rev().for_each(|slot| slots.give(slot));
+    let deferred = deferral_list(places, config.prefault);
+    if config.prefault {
+        // The other tables are touched: they were written to when they were made.
+        let tables = lock(&entries) && lock(&peers) && lock(&timers) && slots_locked;
+        let tables = tables && line.hold() && admission.addresses.hold();
+        // Nobody to tell: the start has failed.
+        let _ = ready.send(hold_worker_stack() && tables);
+    }
+    drop(ready);
     let memory = Memory {
         peers: &mut peers,
         timers: &mut timers,
         slots,
-        deferred: std::collections::VecDeque::with_capacity(places),
+        deferred,
         line,
     };
     let driver = Readiness::new(kernel, &mut entries);
-    let mut worker = Worker::new(driver, app, limits, memory, admission, unix_time);
+    let limits = config.limits.clone();
+    let mut worker = Worker::new(driver, app, limits, memory, admission, unix_time)
+        .answering(config.refusals, config.server);
     let mut draining = false;
     loop {
         if let Err(error) = worker.turn(None) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use barewire_core::connection::{Bodies, Check, Fault, Site, Step, Wait};
+use barewire_core::connection::{Bodies, Check, Fault, Refusals, ServerName, Site, Step, Wait};
 use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, PeerId, Slots};
 use barewire_core::limits::Limits;
 use barewire_core::wheel::Wheel;
@@ -86,6 +86,8 @@ pub struct Worker<'m, D: Driver, A: App> {
     driver: D,
     app: A,
     limits: Limits,
+    refusals: Refusals,
+    server: Option<ServerName<'static>>,
     /// Seconds since 1970, for `Date`.
     unix_time: fn() -> u64,
     date: Date,
@@ -120,6 +122,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             driver,
             app,
             limits,
+            refusals: Refusals::Explain,
+            server: None,
             unix_time,
             peers: memory.peers,
             gauge: Gauge::new(&mut memory.slots),
@@ -132,6 +136,15 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             draining: false,
             tally: Tally::default(),
         }
+    }
+
+    /// What refusals tell (by default which rule broke, and where), and the `Server` field of every
+    /// answer (by default none).
+    #[must_use]
+    pub fn answering(mut self, refusals: Refusals, server: Option<ServerName<'static>>) -> Self {
+        self.refusals = refusals;
+        self.server = server;
+        self
     }
 
     /// One turn: waits for work, at most until `until` (`None`: for ever), and does it. Says
@@ -324,6 +337,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             date: Some(&self.date),
             draining: self.draining,
             bodies: Bodies::Ask,
+            refusals: self.refusals,
+            server: self.server,
         };
         loop {
             let Peer {

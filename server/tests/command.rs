@@ -302,8 +302,14 @@ fn the_default_number_of_connections_is_lowered_to_what_fits() {
         "{said}"
     );
     if said != "10,000" {
-        let slots = "1,654,784 bytes in 101 slots (1.58 MiB), touched as needed";
+        let slots = "1,654,784 bytes in 101 slots (1.58 MiB)";
         assert_eq!(server.fact("reserved"), slots);
+        // The sum goes by what fits as well.
+        let memory = server.fact("memory");
+        assert!(
+            memory.starts_with("at most 23") && memory.contains(" bytes, touched"),
+            "{memory}"
+        );
     }
     server.signal("TERM");
     assert_eq!(server.end().0, Some(0));

@@ -3,5 +3,7 @@
 
 pub mod client;
 pub mod conformance;
+pub mod linear;
+pub mod mixture;
 pub mod sim;
 pub mod tape;

@@ -8,28 +8,44 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The quoted names of a list in `deny.toml`.
+/// The first quoted name of each line of a list in `deny.toml`.
 fn list(section: &str, key: &str) -> Vec<String> {
+    let lines = lines(section, key).into_iter();
+    lines.map(|mut names| names.swap_remove(0)).collect()
+}
+
+/// The quoted names of each line of a list in `deny.toml`; comments are left out.
+fn lines(section: &str, key: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(bounded::root().join("deny.toml")).unwrap();
     let section = text.split(&format!("\n[{section}]\n")).nth(1).unwrap();
     let section = section.split("\n[").next().unwrap();
     let list = section.split(&format!("\n{key} = [\n")).nth(1);
     let list = list.or_else(|| section.strip_prefix(&format!("{key} = [\n")));
     let list = list.unwrap().split("\n]").next().unwrap();
-    let names = list.lines().map(|line| line.trim().trim_start_matches('"'));
-    names
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| line.split('"').next().unwrap().to_owned())
+    let lines = list.lines().map(|line| line.split('#').next().unwrap());
+    let names = |line: &str| {
+        line.split('"')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    lines
+        .map(names)
+        .filter(|names: &Vec<_>| !names.is_empty())
         .collect()
 }
 
 /// Every package of the lock file, as cargo describes it.
 fn packages() -> Vec<Value> {
+    metadata()["packages"].as_array().unwrap().clone()
+}
+
+fn metadata() -> Value {
     let mut metadata = bounded::cargo();
     metadata.args(["metadata", "--format-version", "1", "--locked"]);
     let output = bounded::run(&mut metadata, Duration::from_secs(60));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn text<'v>(package: &'v Value, key: &str) -> &'v str {
@@ -111,14 +127,19 @@ fn licence_expressions_are_read_as_written() {
 
 #[test]
 fn nothing_is_linked_in_that_is_banned_or_comes_twice_or_from_elsewhere() {
-    let banned = list("bans", "deny");
-    assert!(banned.contains(&"tokio".to_owned()), "{banned:?}");
+    let banned = lines("bans", "deny");
+    assert!(banned.iter().any(|line| line[0] == "hyper"), "{banned:?}");
     let twice = list("bans", "skip");
     let mut versions = BTreeMap::new();
     for package in packages() {
         let name = text(&package, "name").to_owned();
         let source = text(&package, "source");
-        assert!(!banned.contains(&name), "{name} is banned in deny.toml");
+        let line = banned.iter().find(|line| line[0] == name);
+        let users = line.map_or(&[] as &[String], |line| &line[1..]);
+        assert!(
+            line.is_none() || !users.is_empty(),
+            "{name} is banned in deny.toml"
+        );
         let ours = name == "barewire" || name.starts_with("barewire-");
         assert_eq!(source.is_empty(), ours, "{name} comes from {source:?}");
         assert!(ours || source.starts_with("registry+"), "{name}: {source}");
@@ -129,6 +150,40 @@ fn nothing_is_linked_in_that_is_banned_or_comes_twice_or_from_elsewhere() {
             panic!("{name} is there twice: {other} and {version}");
         }
     }
+}
+
+/// `{ crate = "tokio", wrappers = ["barewire-core"] }`: banned but for the examples of the core.
+#[test]
+fn what_is_banned_but_for_examples_is_used_by_them_alone() {
+    let mut exceptions = lines("bans", "deny");
+    exceptions.retain(|line| line.len() > 1);
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    let name_of = |id: &Value| {
+        let package = packages.iter().find(|package| package["id"] == *id);
+        text(package.unwrap(), "name")
+    };
+    let mut uses = 0;
+    for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+        let user = name_of(&node["id"]);
+        for dependency in node["deps"].as_array().unwrap() {
+            let name = name_of(&dependency["pkg"]);
+            let Some(line) = exceptions.iter().find(|line| line[0] == name) else {
+                continue;
+            };
+            assert!(
+                line[1..].iter().any(|may| may == user),
+                "{user} uses {name}"
+            );
+            let kinds = dependency["dep_kinds"].as_array().unwrap();
+            assert!(
+                kinds.iter().all(|kind| kind["kind"] == "dev"),
+                "{user} links {name} in"
+            );
+            uses += 1;
+        }
+    }
+    assert_eq!(uses, exceptions.len(), "an exception that nobody needs");
 }
 
 #[test]

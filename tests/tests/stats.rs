@@ -12,6 +12,7 @@ use std::thread;
 
 use barewire::challenge::{Board, Options};
 use barewire::{Config, Server};
+use barewire_core::stats::Capacity;
 use barewire_tests::client::{Client, event, request};
 use serde_json::Value;
 
@@ -38,14 +39,18 @@ fn answered(all: &All) -> [u64; CLIENTS] {
     std::array::from_fn(|c| all[c].answered.load(Ordering::SeqCst))
 }
 
-fn server() -> Server {
+fn server(capacity: Capacity) -> Server {
     let config = Config {
         bind: ([127, 0, 0, 1], 0).into(),
         workers: 2,
         connections: 64,
         ..Config::default()
     };
-    let board = Board::new(Options::default(), 2).unwrap();
+    let options = Options {
+        capacity,
+        ..Options::default()
+    };
+    let board = Board::new(options, 2).unwrap();
     Server::start(&config, move |number| board.worker(number)).unwrap()
 }
 
@@ -113,7 +118,7 @@ fn ask(client: &mut Client) -> Seen {
 
 /// Runs the clients, and `poll` beside them until they have finished.
 fn run(user: fn(u64) -> u64, poll: impl Fn(SocketAddr, &All, &dyn Fn() -> bool) + Sync) {
-    let server = server();
+    let server = server(Capacity::DEFAULT);
     let addr = server.local_addr();
     let all = All::default();
     let done = || answered(&all) == [EVENTS; CLIENTS];
@@ -213,4 +218,36 @@ fn a_reset_takes_everything_at_one_moment() {
             }
         },
     );
+}
+
+#[test]
+fn a_full_set_refuses_new_users_records_nothing_and_counts_known_ones() {
+    let capacity = Capacity {
+        users_max: 3,
+        id_bytes_max: 5000,
+    };
+    let server = server(capacity);
+    let mut client = Client::new(server.local_addr());
+    let mut post = |user: &str| client.ask(&event(user, "2.5")).status;
+    let long = |length: usize| "i".repeat(length);
+    // One id may have 4,096 bytes, all together 5,000; three users.
+    assert_eq!(post(&long(4097)), 422);
+    assert_eq!(post(&long(4096)), 200);
+    assert_eq!(post(&long(905)), 507, "one byte too many");
+    assert_eq!(post(&long(900)), 200);
+    assert_eq!(post("last"), 200, "the last byte, and the last user");
+    assert_eq!(post("x"), 507);
+    assert_eq!(post("last"), 200);
+    assert_eq!(post(&long(4096)), 200);
+    let text = |client: &mut Client| client.ask(&request("GET", "/stats", b"")).text();
+    let expected = r#"{"totalRequests":5,"uniqueUsers":3,"sum":12.5,"avg":2.5}"#;
+    assert_eq!(text(&mut client), expected);
+    assert_eq!(client.ask(&request("POST", "/reset", b"")).status, 200);
+    for user in ["x", "y", "z", "x"] {
+        assert_eq!(client.ask(&event(user, "1")).status, 200, "{user}");
+    }
+    assert_eq!(client.ask(&event("w", "1")).status, 507);
+    let expected = r#"{"totalRequests":4,"uniqueUsers":3,"sum":4,"avg":1}"#;
+    assert_eq!(text(&mut client), expected);
+    server.shut_down();
 }

@@ -1,4 +1,4 @@
-//! Lookups in tables of several sizes.
+//! Lookups in tables of several sizes, and what a scan of all patterns costs instead.
 
 use barewire_core::router::{Lookup, Router, Verb};
 use iai_callgrind::{library_benchmark, library_benchmark_group};
@@ -71,11 +71,81 @@ fn same_shape<const N: usize>() -> Case<N> {
     table(patterns.map(|pattern| &*pattern.leak()))
 }
 
+/// Paths that are nowhere in the small table, most of them nearly.
+fn no_table() -> Case<10> {
+    let paths = [
+        "/favicon.ico",
+        "/healthy",
+        "/users/",
+        "/users/1/order",
+        "/users/1/orders/2/3",
+        "/products/1/reviews/",
+        "/products/1",
+        "/static/",
+        "/wp-login.php",
+        "/a/very/long/path/of/which/nothing/is/known/here",
+    ];
+    let router = api_table().0;
+    for path in paths {
+        let found = router.find(Verb::Get, path.as_bytes());
+        assert!(matches!(found, Lookup::NotFound), "{path}");
+    }
+    let paths = paths.map(|path| input::lone(path.as_bytes()));
+    (router, leak(paths))
+}
+
+/// Params with text around them, all at one place, and with dots, which ask for a second look.
+fn affixed_table() -> Case<8> {
+    let kinds = ["html", "json", "css", "js", "png", "woff2", "txt", "xml"];
+    table(
+        kinds
+            .into_iter()
+            .map(|kind| &*format!("/files/{{name}}.{kind}").leak()),
+    )
+}
+
 /// Looks up all paths; the result lies in memory, as for a handler that wants all of it.
 #[inline]
 fn all<const N: usize>((router, paths): Case<N>) {
     for path in paths {
         core::hint::black_box(&router.find(Verb::Get, path));
+    }
+}
+
+/// The same, and reads every param.
+#[inline]
+fn all_values<const N: usize>((router, paths): Case<N>) {
+    for path in paths {
+        let found = router.find(Verb::Get, path);
+        if let Lookup::Found { params, .. } = &found {
+            for n in 0..params.len() {
+                core::hint::black_box(params.nth(n));
+            }
+        }
+        core::hint::black_box(&found);
+    }
+}
+
+/// What a table without any order would do: each pattern from the first on, segment by segment, until
+/// one matches. (These tables are such that the first is the best.)
+#[inline]
+fn all_by_scan<const N: usize>((router, paths): Case<N>) {
+    for path in paths {
+        let hit = router.iter().find(|route| matches(route.1, path));
+        core::hint::black_box(&hit);
+    }
+}
+
+fn matches(pattern: &str, path: &[u8]) -> bool {
+    let mut segments = path.split(|&byte| byte == b'/');
+    let mut pieces = pattern.as_bytes().split(|&byte| byte == b'/');
+    loop {
+        match (pieces.next(), segments.next()) {
+            (None, None) => return true,
+            (Some([b'{', ..]), Some([_, ..])) => {}
+            (Some(piece), Some(segment)) if piece == segment => {}
+            _ => return false,
+        }
     }
 }
 
@@ -92,12 +162,50 @@ fn large(case: Case<130>) {
 }
 
 #[library_benchmark]
+#[bench::routes_10(args = (), setup = api_table, config = budget("router/api_values/routes_10"))]
+fn api_values(case: Case<10>) {
+    all_values(case);
+}
+
+#[library_benchmark]
+#[bench::routes_130(
+    args = (),
+    setup = large_table,
+    config = budget("router/large_values/routes_130")
+)]
+fn large_values(case: Case<130>) {
+    all_values(case);
+}
+
+#[library_benchmark]
+#[bench::routes_10(args = (), setup = no_table, config = budget("router/nowhere/routes_10"))]
+fn nowhere(case: Case<10>) {
+    all(case);
+}
+
+#[library_benchmark]
+#[bench::routes_8(args = (), setup = affixed_table, config = budget("router/affixed/routes_8"))]
+fn affixed(case: Case<8>) {
+    all(case);
+}
+
+#[library_benchmark]
 #[bench::routes_10(
     args = (),
     setup = same_shape::<10>,
     config = budget("router/same_10/routes_10")
 )]
 fn same_10(case: Case<10>) {
+    all(case);
+}
+
+#[library_benchmark]
+#[bench::routes_100(
+    args = (),
+    setup = same_shape::<100>,
+    config = budget("router/same_100/routes_100")
+)]
+fn same_100(case: Case<100>) {
     all(case);
 }
 
@@ -111,7 +219,48 @@ fn same_1000(case: Case<1000>) {
     all(case);
 }
 
+#[library_benchmark]
+#[bench::routes_10000(
+    args = (),
+    setup = same_shape::<10000>,
+    config = budget("router/same_10000/routes_10000")
+)]
+fn same_10000(case: Case<10000>) {
+    all(case);
+}
+
+#[library_benchmark]
+#[bench::routes_10(
+    args = (),
+    setup = same_shape::<10>,
+    config = budget("router/scan_10/routes_10")
+)]
+fn scan_10(case: Case<10>) {
+    all_by_scan(case);
+}
+
+#[library_benchmark]
+#[bench::routes_100(
+    args = (),
+    setup = same_shape::<100>,
+    config = budget("router/scan_100/routes_100")
+)]
+fn scan_100(case: Case<100>) {
+    all_by_scan(case);
+}
+
+#[library_benchmark]
+#[bench::routes_1000(
+    args = (),
+    setup = same_shape::<1000>,
+    config = budget("router/scan_1000/routes_1000")
+)]
+fn scan_1000(case: Case<1000>) {
+    all_by_scan(case);
+}
+
 library_benchmark_group!(
     name = router_group;
-    benchmarks = api, large, same_10, same_1000
+    benchmarks = api, large, api_values, large_values, nowhere, affixed, same_10, same_100,
+        same_1000, same_10000, scan_10, scan_100, scan_1000
 );

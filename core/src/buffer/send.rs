@@ -223,6 +223,12 @@ impl Draft<'_> {
         self.room.len().saturating_sub(self.len)
     }
 
+    /// Bytes that can still be written before the draft is committed.
+    pub(crate) fn left(&self) -> usize {
+        let most = self.room.len().min(self.limit);
+        most.saturating_sub(self.len)
+    }
+
     /// What is written so far, to be changed.
     pub(crate) fn written(&mut self) -> &mut [u8] {
         self.room.get_mut(..self.len).unwrap_or_default()

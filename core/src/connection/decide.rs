@@ -1,7 +1,7 @@
 //! The machine: what has to happen next. Decides with short borrows; `step` lends afterwards.
 
 use super::phase::{Outbound, Phase, Wait};
-use super::{Bodies, BodyKind, Connection, Fault, Reply, Site};
+use super::{Bodies, BodyKind, Connection, Fault, Refusal, Reply, Site};
 use crate::buffer::{RecvBuffer, SendBuffer};
 use crate::limits::{FAULT_REPLY_BYTES, STREAM_ROOM_BYTES_MIN};
 use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, Method, Version};
@@ -461,8 +461,8 @@ impl Connection {
             }
             // Also where the head was faulty or not complete, and nobody looked at its method.
             self.flags.head_only |= rx.head_parts().bytes.starts_with(b"HEAD ");
-            if let Some(fault) = self.fault {
-                Reply::new(self, tx, site, usize::MAX).fault(fault);
+            if let Some(refusal) = self.fault.and_then(|fault| Refusal::of(fault, rx)) {
+                Reply::new(self, tx, site, FAULT_REPLY_BYTES).refuse(&refusal);
             }
         }
         self.phase = Phase::Last;

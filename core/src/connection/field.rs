@@ -1,5 +1,6 @@
 //! The fields that a handler may send: names and values that cannot break a head.
 
+use crate::limits::SERVER_BYTES_MAX;
 use crate::wire::{self, value};
 
 /// The name of a field that a handler may send: a token, and none of the engine's own.
@@ -47,6 +48,8 @@ impl<'a> FieldValue<'a> {
     pub const HTML: FieldValue<'static> = FieldValue(b"text/html; charset=utf-8");
     /// `application/json`
     pub const JSON: FieldValue<'static> = FieldValue(b"application/json");
+    /// `application/problem+json` (RFC 9457)
+    pub const PROBLEM: FieldValue<'static> = FieldValue(b"application/problem+json");
     /// `application/octet-stream`
     pub const BYTES: FieldValue<'static> = FieldValue(b"application/octet-stream");
 
@@ -57,9 +60,41 @@ impl<'a> FieldValue<'a> {
     }
 }
 
+/// The value of the `Server` field (RFC 9110 section 10.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerName<'a>(pub(super) &'a [u8]);
+
+impl<'a> ServerName<'a> {
+    /// `None` if it is empty, longer than [`SERVER_BYTES_MAX`], or holds anything but visible ASCII
+    /// and spaces between.
+    pub fn new(name: &'a str) -> Option<ServerName<'a>> {
+        let name = value::trim_ows(name.as_bytes());
+        let fits = (1..=SERVER_BYTES_MAX).contains(&name.len());
+        let visible = name.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        (fits && visible).then_some(ServerName(name))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &'a str {
+        str::from_utf8(self.0).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+
+    #[test]
+    fn a_server_name_is_one_short_visible_line() {
+        let long = "x".repeat(SERVER_BYTES_MAX);
+        assert_eq!(ServerName::new(&long).unwrap().as_str(), long);
+        assert_eq!(ServerName::new(" a/1 (b) ").unwrap().as_str(), "a/1 (b)");
+        let longer = long.clone() + "x";
+        for bad in ["", " ", "a\tb", "a\r\nX: y", "a\0", "\u{e9}", &longer] {
+            assert_eq!(ServerName::new(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn no_line_can_be_smuggled_into_a_head() {

@@ -1,8 +1,7 @@
 //! A request whose body is still to come: what is to become of it?
 
-use super::field::{FieldName, FieldValue};
 use super::phase::Phase;
-use super::reply::{Done, Full, Reply, ReplyHead};
+use super::reply::{Done, Reply, ReplyHead};
 use crate::wire::{Head, Status};
 
 /// The choice at a head with a body ([`Bodies::Ask`](super::Bodies::Ask)).
@@ -57,19 +56,5 @@ impl<'s> Reply<'s> {
         connection.hold = u32::try_from(hold).unwrap_or(u32::MAX);
         connection.phase = phase;
         Done::new()
-    }
-}
-
-/// A short answer for a refusal: the status and one line of text. Falls back to the bare status.
-impl<'s> ReplyHead<'s> {
-    /// Answers with one line of plain text.
-    pub fn reason(self, reason: &str) -> Done {
-        match self
-            .field(FieldName::CONTENT_TYPE, FieldValue::TEXT)
-            .body(reason.as_bytes())
-        {
-            Ok(done) => done,
-            Err(Full(reply)) => reply.bare(Status::INTERNAL_SERVER_ERROR),
-        }
     }
 }

@@ -13,7 +13,7 @@ use super::digits::digits;
 use super::field::{FieldName, FieldValue};
 use super::phase::{Outbound, Phase};
 use super::writer::{BodyWriter, LAST_CHUNK};
-use super::{BodyKind, Connection, Fault, Site};
+use super::{BodyKind, Connection, Site};
 use crate::buffer::{Draft, SendBuffer};
 use crate::wire::{BARE_LINE_BYTES, Status};
 
@@ -39,8 +39,8 @@ pub struct Full<'s>(pub Reply<'s>);
 #[must_use = "a reply that is dropped is answered 500"]
 pub struct Reply<'s> {
     connection: &'s mut Connection,
-    draft: Draft<'s>,
-    site: &'s Site<'s>,
+    pub(super) draft: Draft<'s>,
+    pub(super) site: &'s Site<'s>,
 }
 
 impl<'s> Reply<'s> {
@@ -78,6 +78,11 @@ impl<'s> Reply<'s> {
         if let Some(date) = head.reply.site.date {
             head.put(b"Date: ");
             head.put(date.as_bytes());
+            head.put(b"\r\n");
+        }
+        if let Some(server) = head.reply.site.server {
+            head.put(b"Server: ");
+            head.put(server.0);
             head.put(b"\r\n");
         }
         head
@@ -133,29 +138,14 @@ impl<'s> Reply<'s> {
         self.draft.commit();
         Full(self)
     }
-
-    /// The answer to a fault. There is room: the machine made sure.
-    pub(super) fn fault(self, fault: Fault) {
-        let Some(status) = fault.status() else {
-            return;
-        };
-        let reason = fault.reason();
-        let head = self
-            .status(status)
-            .field(FieldName::CONTENT_TYPE, FieldValue::TEXT);
-        // In a buffer that is too small for a reason the bare status has to do.
-        if let Err(Full(reply)) = head.parts(&[reason.as_bytes(), b"\n"]) {
-            let _ = reply.status(status).body(b"");
-        }
-    }
 }
 
 /// An answer whose status is said; fields may follow, then the body.
 #[derive(Debug)]
 #[must_use = "an answer that is dropped half-way is answered 500"]
 pub struct ReplyHead<'s> {
-    reply: Reply<'s>,
-    status: Status,
+    pub(super) reply: Reply<'s>,
+    pub(super) status: Status,
 }
 
 impl<'s> ReplyHead<'s> {

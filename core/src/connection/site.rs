@@ -1,5 +1,7 @@
 //! What a connection must know of its surroundings.
 
+use super::field::ServerName;
+use super::refusal::Refusals;
 use crate::limits::Limits;
 use crate::wire::Date;
 
@@ -15,16 +17,24 @@ pub struct Site<'a> {
     pub draining: bool,
     /// What is done with bodies.
     pub bodies: Bodies,
+    /// What a refusal tells.
+    pub refusals: Refusals,
+    /// The `Server` field of every answer. `None`: there is none, as it tells an attacker more than
+    /// a client (RFC 9110 section 10.2.4).
+    pub server: Option<ServerName<'a>>,
 }
 
 impl<'a> Site<'a> {
-    /// No date, not draining, bodies gathered as far as the buffer goes.
+    /// No date, not draining, bodies gathered as far as the buffer goes, refusals explained, no
+    /// `Server` field.
     pub const fn new(limits: &'a Limits) -> Self {
         Site {
             limits,
             date: None,
             draining: false,
             bodies: Bodies::Gather(usize::MAX),
+            refusals: Refusals::Explain,
+            server: None,
         }
     }
 }

@@ -39,7 +39,9 @@
 //! | a request cut short by the peer | 9112 8 | 400, as a half-closed peer can still read it |
 //! | nothing but empty lines, then the end | 9112 8 | closed without a word |
 //! | persistence in HTTP/1.0 | 9112 C.2.2 | with `Connection: keep-alive`, and said so |
-//! | `Server` field | 9110 10.2.4 | not sent |
+//! | body of a refusal | 9110 15.5 | which rule, and where; text or JSON by `Accept`, see [`refusals`](super::refusals) |
+//! | neither text nor JSON is acceptable | 9110 12.5.1 | text all the same: 406 would hide the reason |
+//! | `Server` field | 9110 10.2.4 | not sent, unless it is given a name |
 //! | `Date` | 9110 6.6.1 | sent wherever there is a clock, also with 4xx and 5xx |
 //! | a close while the peer still sends | 9112 9.6 | FIN, then up to `linger_bytes_max` are read and dropped |
 //!

@@ -4,6 +4,7 @@
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
 //! * [`memory`]: slots, buffers, and what a connection costs.
+//! * [`refusals`]: what an error tells, in which form, and what it costs.
 //! * [`seams`]: driver and kernel, and what a platform has to keep.
 //! * [`changes`]: where the first design was left, and for what reason.
 //!
@@ -14,4 +15,5 @@ pub mod changes;
 pub mod choices;
 pub mod machine;
 pub mod memory;
+pub mod refusals;
 pub mod seams;

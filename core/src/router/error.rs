@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::pattern::{PARAMS_MAX, PATTERN_BYTES_MAX, SEGMENTS_MAX, head};
+use super::pattern::{AFFIXED_MAX, PARAMS_MAX, PATTERN_BYTES_MAX, SEGMENTS_MAX, head};
 
 /// A route that the table refuses. The table is unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,6 +12,22 @@ pub enum RouteError {
         /// The refused pattern.
         pattern: &'static str,
         /// The pattern of the route that was there first.
+        with: &'static str,
+    },
+    /// The pattern has a param with text around it where another pattern has one with as much text, and
+    /// both match some segments: neither goes before the other. The verb does not matter, as the path
+    /// is chosen first.
+    Ambiguous {
+        /// The refused pattern.
+        pattern: &'static str,
+        /// A pattern that was there first.
+        with: &'static str,
+    },
+    /// There are [`AFFIXED_MAX`] params with text around them at this place already.
+    TooManyAffixed {
+        /// The refused pattern.
+        pattern: &'static str,
+        /// A pattern with one of them.
         with: &'static str,
     },
     /// All `N` routes of the table are in use.
@@ -66,8 +82,12 @@ pub enum Reason {
     Unclosed,
     /// A param name that is empty, starts with a digit, or has other than letters, digits and `_`.
     BadName,
-    /// A param that is only a part of its segment, or a stray brace (write `%7B`, `%7D`).
-    PartialSegment,
+    /// A second param in one segment: where the first ends would be a guess.
+    TwoParams,
+    /// A `}` without `{` (as a character, write `%7B`, `%7D`).
+    StrayBrace,
+    /// A `{*rest}` that is only a part of its segment.
+    PartialRest,
     /// A `{*rest}` with more behind it.
     RestNotLast,
 }
@@ -86,7 +106,9 @@ impl Reason {
             Reason::DotSegment => "a '.' or '..' segment never matches",
             Reason::Unclosed => "'{' without '}'",
             Reason::BadName => "a param name has letters, digits and '_', no digit first",
-            Reason::PartialSegment => "a param must be a whole segment",
+            Reason::TwoParams => "a segment has one param at most",
+            Reason::StrayBrace => "'}' without '{'",
+            Reason::PartialRest => "'{*rest}' must be a whole segment",
             Reason::RestNotLast => "'{*rest}' must be the last segment",
         }
     }
@@ -103,6 +125,20 @@ impl RouteError {
                 .push(" conflicts with ")
                 .push(with)
                 .push(", which has the same method"),
+            RouteError::Ambiguous { pattern, with } => m
+                .push("route ")
+                .push(pattern)
+                .push(" and ")
+                .push(with)
+                .push(" match some paths equally well"),
+            RouteError::TooManyAffixed { pattern, with } => m
+                .push("route ")
+                .push(pattern)
+                .push(" is one too many beside ")
+                .push(with)
+                .push(": at most ")
+                .push_number(AFFIXED_MAX)
+                .push(" params with text around them at one place"),
             RouteError::TableFull { pattern, capacity } => m
                 .push("no room for route ")
                 .push(pattern)

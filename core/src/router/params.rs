@@ -10,12 +10,32 @@ pub(crate) struct Span {
 }
 
 /// The positions that a lookup has found so far; cut back when it takes another way.
-pub(crate) type Captures = heapless::Vec<Span, PARAMS_MAX, u8>;
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Captures {
+    spans: [Span; PARAMS_MAX],
+    pub(crate) len: usize,
+}
+
+impl Captures {
+    /// One more. A pattern has no more params than there are places.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, start: usize, end: usize) {
+        if let Some(span) = self.spans.get_mut(self.len) {
+            // The path is shorter than 64 KiB.
+            *span = Span {
+                start: start as u16,
+                end: end as u16,
+            };
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+}
 
 /// The params of a matched path, in the order of the pattern.
 ///
 /// Values are raw bytes of the path, still percent-encoded and borrowed from it: nothing is copied,
-/// and who needs the decoded form decodes it. No value is empty, and no value holds a `.` or `..`
+/// and who needs the decoded form decodes it. Of a segment with text around its param, the value is what
+/// is between. No value is empty, and no value holds a `.` or `..`
 /// segment, in any spelling, with `%2F`, `\` and `%5C` taken for separators as well. A decoded value
 /// may still hold a `/` or a zero byte.
 #[derive(Clone, Debug)]
@@ -43,7 +63,7 @@ impl<'p> Params<'p> {
     /// The value of the n-th param of the pattern, from 0.
     #[must_use]
     pub fn nth(&self, n: usize) -> Option<&'p [u8]> {
-        let span = self.captures.get(n)?;
+        let span = self.captures.spans.get(..self.captures.len)?.get(n)?;
         self.path
             .get(usize::from(span.start)..usize::from(span.end))
     }
@@ -64,13 +84,13 @@ impl<'p> Params<'p> {
     /// How many there are; at most [`PARAMS_MAX`].
     #[must_use]
     pub fn len(&self) -> usize {
-        self.captures.len()
+        self.captures.len
     }
 
     /// Whether the pattern has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.captures.is_empty()
+        self.captures.len == 0
     }
 
     /// The pattern that matched: one name for all its paths, as counters and logs want it.

@@ -4,11 +4,11 @@
 ///
 /// Real ids (UUIDs, mail addresses, tokens) stay below 1 KiB; 4,096 is what a page holds and fits a
 /// request in one receive buffer.
-pub const ID_BYTES_MAX: usize = 4096;
+pub const ID_BYTES_MAX: usize = if cfg!(barewire_loom) { 2 } else { 4096 };
 
 /// Regions of the table, each probed for itself: a fixed number, so that a run of taken slots
 /// stays within one region, and a power of two, so that six bits of the hash choose it.
-pub const SHARDS: usize = 64;
+pub const SHARDS: usize = if cfg!(barewire_loom) { 2 } else { 64 };
 
 /// Workers at most; each costs a shard of 128 bytes and a chunk of the arena.
 pub const WORKERS_MAX: usize = 4096;
@@ -16,13 +16,14 @@ pub const WORKERS_MAX: usize = 4096;
 /// Slots that are looked at for one id at most.
 ///
 /// At most half of the slots are taken, so that a run of k taken slots has odds of about 0.82^k:
-/// below 10^-21 for 256. The bound is for memory that is smaller than asked for.
+/// below 10^-21 for 256. The bound is for who has got hold of the key: ids that all begin at one
+/// slot cost at most so many looks each, and the 257th of them is refused like one without room.
 #[cfg(target_has_atomic = "64")]
 pub(crate) const PROBES_MAX: u64 = 256;
 
 /// Slots of one region at least: small sets fall unevenly on 64 regions, and 64 users on average in
 /// 128 slots overflow with odds of 10^-12.
-const REGION_SLOTS_MIN: usize = 128;
+const REGION_SLOTS_MIN: usize = if cfg!(barewire_loom) { 2 } else { 128 };
 
 /// Words of 8 bytes that a worker takes from the arena at once. The end that a large id (512 words
 /// and a head) does not fit into is lost: at most 512 words, a ninth.

@@ -1,14 +1,12 @@
 //! The coordinator's desk: where phases are ended and their books folded, by one at a time.
 
+use super::register::{Register, fence};
 use super::shared::Stats;
 use super::snapshot::Snapshot;
 use super::ticket::{Outcome, Ticket, Work};
 use super::word::Word;
-use super::worker::{Book, Register};
-use core::sync::atomic::{
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
-    fence,
-};
+use super::worker::Book;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// What only the holder of `busy` reads and writes. Nobody waits for it: who finds it taken comes
 /// back later.
@@ -29,10 +27,10 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new(first: Word) -> Self {
         Self {
             busy: Register::new(0),
-            unfolded: Register::new(Word::FIRST.phase()),
+            unfolded: Register::new(first.phase()),
             base: Book::new(),
             latest: Book::new(),
             removed: Book::new(),

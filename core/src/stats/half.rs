@@ -2,13 +2,11 @@
 
 use super::capacity::CHUNK_WORDS;
 use super::hash::tail_word;
+use super::register::{AtomicU64, Register};
 use super::users::Credit;
 use super::word::{PHASE_BITS, PHASE_MASK, TAGS, Word};
-use super::worker::{Line, Register};
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed},
-};
+use super::worker::Line;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 /// Words of the arena that belong to one worker: the next cell goes there.
 #[derive(Clone, Copy, Debug)]

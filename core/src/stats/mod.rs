@@ -71,6 +71,12 @@
 //! defer the exchange and poll once per turn of the loop. A worker with a ticket must not block
 //! without a timeout: nobody wakes it when the others have moved.
 //!
+//! # What has been tried
+//!
+//! Loom runs these very sources under the orders that memory allows (`tests/loom`, two recorders
+//! and a coordinator); random schedules run against a model, and recorded histories of real threads
+//! are judged by a search for one moment for each operation (`tests/src/linear.rs`).
+//!
 //! # Without 64-bit atomics
 //!
 //! Targets that lack them have one core and one loop: [`SoloStats`] counts there, with the same
@@ -91,6 +97,8 @@ mod half;
 #[cfg(target_has_atomic = "64")]
 mod recorder;
 #[cfg(target_has_atomic = "64")]
+mod register;
+#[cfg(target_has_atomic = "64")]
 mod shared;
 #[cfg(target_has_atomic = "64")]
 mod ticket;
@@ -101,8 +109,14 @@ mod word;
 #[cfg(target_has_atomic = "64")]
 mod worker;
 
+#[cfg(test)]
+mod cases;
+#[cfg(all(test, target_has_atomic = "64"))]
+mod flood;
 #[cfg(all(test, target_has_atomic = "64"))]
 mod under_load;
+#[cfg(all(test, target_has_atomic = "64"))]
+mod wrap;
 
 pub use amount::{Amount, AmountError, DECIMAL_PLACES, INTEGER_DIGITS_MAX, Sum};
 pub use capacity::{Capacity, ID_BYTES_MAX, SHARDS, WORKERS_MAX};

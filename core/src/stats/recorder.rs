@@ -2,15 +2,13 @@
 
 use super::amount::Amount;
 use super::half::Chunk;
+use super::register::fence;
 use super::shared::Stats;
 use super::snapshot::Refused;
 use super::users::Credit;
 use super::word::Word;
 use super::worker::Shard;
-use core::sync::atomic::{
-    Ordering::{Acquire, Release, SeqCst},
-    fence,
-};
+use core::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 
 /// One worker's right to count events; at most one per index exists at a time.
 ///

@@ -4,15 +4,13 @@ use super::capacity::Capacity;
 use super::desk::Desk;
 use super::hash::Key;
 use super::recorder::Recorder;
+use super::register::{AtomicU64, Register};
 use super::ticket::Ticket;
 use super::users::Users;
 use super::word::Word;
-use super::worker::{Line, Register, Shard};
+use super::worker::{Line, Shard};
 use core::fmt;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire},
-};
+use core::sync::atomic::Ordering::{AcqRel, Acquire};
 
 /// Exact statistics over the caller's memory, shared by all workers.
 ///
@@ -41,12 +39,19 @@ impl<'m> Stats<'m> {
         capacity: Capacity,
         key: Key,
     ) -> Option<Self> {
-        Some(Self {
-            word: Line(Register::new(Word::FIRST.bits())),
-            desk: Desk::new(),
-            users: Users::new(&capacity, shards.len(), table, arena, key)?,
+        let users = Users::new(&capacity, shards.len(), table, arena, key)?;
+        Some(Self::begin(Word::FIRST, shards, users))
+    }
+
+    /// Statistics whose first word is this one: for tests of how words end.
+    pub(crate) fn begin(word: Word, shards: &'m [Shard], users: Users<'m>) -> Self {
+        users.begin_era(word);
+        Self {
+            word: Line(Register::new(word.bits())),
+            desk: Desk::new(word),
+            users,
             shards,
-        })
+        }
     }
 
     /// The recorder of the worker with this index (from 0); `None` if there is no such shard, or

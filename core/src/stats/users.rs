@@ -21,14 +21,11 @@
 use super::capacity::{Capacity, ID_BYTES_MAX, PROBES_MAX, SHARDS, WORKERS_MAX};
 use super::half::{BYTES_BITS, BYTES_MASK, Chunk, Draft, Half};
 use super::hash::{Key, tail_word};
+use super::register::{AtomicU64, Register, spin_loop};
 use super::snapshot::Refused;
 use super::word::Word;
-use super::worker::{Line, Register};
-use core::hint::spin_loop;
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use super::worker::Line;
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// What an event does to the number of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +42,7 @@ pub(crate) enum Credit {
 /// refused: a few microseconds. Others need some ten instructions for it, unless they were
 /// interrupted, and this worker does not wait for that. While more places are free than there are
 /// workers, nobody is refused: each holds at most one that it may have to hand back.
-const FULL_LOOKS_MAX: u32 = 256;
+const FULL_LOOKS_MAX: u32 = if cfg!(barewire_loom) { 2 } else { 256 };
 
 #[derive(Debug)]
 pub(crate) struct Users<'m> {
@@ -77,20 +74,17 @@ impl<'m> Users<'m> {
         let (even_table, odd_table) = table.split_at_checked(table.len() / 2)?;
         let (even_arena, odd_arena) = arena.split_at_checked(arena.len() / 2)?;
         u32::try_from(even_arena.len()).ok()?;
-        let half = |table, arena, began| Half {
+        let half = |table, arena| Half {
             table,
             arena,
             reserved: Line(Register::new(0)),
             settled: Line(Register::new(0)),
             taken: Line(Register::new(0)),
-            began: Register::new(began),
+            began: Register::new(0),
             sweep: Register::new(0),
         };
         Some(Self {
-            halves: [
-                half(even_table, even_arena, 0),
-                half(odd_table, odd_arena, Word::FIRST.phase()),
-            ],
+            halves: [half(even_table, even_arena), half(odd_table, odd_arena)],
             key,
             region_slots: capacity.region_slots() as u64,
             users_max,
@@ -109,7 +103,7 @@ impl<'m> Users<'m> {
         let hash = self.key.hash_with(id, tail);
         // Six bits choose the region, sixteen are the fingerprint, the low ones the first slot:
         // they do not overlap below 2^42 slots.
-        let region = (hash >> 58).wrapping_mul(self.region_slots);
+        let region = (hash >> REGION_SHIFT).wrapping_mul(self.region_slots);
         let name = (word.tag() << 16) | ((hash >> 42) & 0xffff);
         let half = self.half(word);
         // Nearly all events are of known users in their first slot. What the search needs to
@@ -138,7 +132,7 @@ impl<'m> Users<'m> {
         name: u64,
         chunk: &mut Chunk,
     ) -> Result<Credit, Refused> {
-        let region = (hash >> 58).wrapping_mul(self.region_slots);
+        let region = (hash >> REGION_SHIFT).wrapping_mul(self.region_slots);
         let tail = tail_word(id);
         let half = self.half(word);
         let mut draft = None;
@@ -289,7 +283,10 @@ enum Claim {
     },
 }
 
-const _: () = assert!(SHARDS == 64, "six bits of the hash choose the region");
+/// How far the bits of a hash that choose its region are to be shifted down.
+const REGION_SHIFT: u32 = 64 - SHARDS.ilog2();
+
+const _: () = assert!(SHARDS.is_power_of_two() && SHARDS > 1 && SHARDS <= 64);
 
 #[cfg(test)]
 mod tests {

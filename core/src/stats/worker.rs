@@ -1,9 +1,10 @@
 //! What one worker writes and nobody else: where it is, and its two books.
 
 use super::amount::{Amount, Sum};
+use super::register::{Register, const_fn};
 use super::snapshot::Snapshot;
 use super::word::Word;
-use atomic::{Atomic, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// One worker's part of the statistics: its announcement and its two books.
 ///
@@ -21,15 +22,18 @@ pub struct Shard {
     books: [Book; 2],
 }
 
+#[cfg(not(barewire_loom))]
 const _: () = assert!(size_of::<Shard>() == 128);
 
 impl Shard {
-    /// A shard that nobody uses yet.
-    pub const fn new() -> Self {
-        Self {
-            here: Register::new(Word::OFFLINE),
-            taken: Register::new(0),
-            books: [Book::new(), Book::new()],
+    const_fn! {
+        /// A shard that nobody uses yet.
+        pub fn new() -> Self {
+            Self {
+                here: Register::new(Word::OFFLINE),
+                taken: Register::new(0),
+                books: [Book::new(), Book::new()],
+            }
         }
     }
 
@@ -46,12 +50,6 @@ impl Default for Shard {
         Self::new()
     }
 }
-
-/// A shared 64-bit number. Where the processor has none, the whole module is left out.
-pub(crate) type Register = Atomic<u64>;
-
-// Otherwise a lock would hide in it, and a recorder could wait.
-const _: () = assert!(Register::is_lock_free());
 
 /// A shared word on cache lines of its own.
 #[repr(align(128))]
@@ -71,12 +69,19 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    pub(crate) const fn new() -> Self {
-        Self {
-            total: Register::new(0),
-            refused: Register::new(0),
-            users: Register::new(0),
-            sum: [const { Register::new(0) }; 4],
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            Self {
+                total: Register::new(0),
+                refused: Register::new(0),
+                users: Register::new(0),
+                sum: [
+                    Register::new(0),
+                    Register::new(0),
+                    Register::new(0),
+                    Register::new(0),
+                ],
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::value::{list_items, trim_ows};
-use super::{Fault, scan};
+use super::{Fault, Notation, scan};
 use crate::limits::FIELD_NAME_BYTES_MAX;
 
 /// The fields that have a number: those that the engine acts on, and a few that applications ask
@@ -259,6 +259,20 @@ impl<'a> Fields<'a> {
             .map(|row| Row::unpack(*row))
             .find(|row| row.id == id)?;
         Some(value_of(self.bytes, row))
+    }
+
+    /// The lines of a field that has a number: where the line begins, where its value begins, and
+    /// the value.
+    pub(super) fn lines_of(&self, id: FieldId) -> impl Iterator<Item = (usize, usize, &'a [u8])> {
+        let bytes = self.bytes;
+        let rows = self.rows.iter().map(|row| Row::unpack(*row));
+        rows.filter(move |row| row.id == id)
+            .map(move |row| (row.name as usize, row.value as usize, value_of(bytes, row)))
+    }
+
+    /// In what form the client wants to be told, by the `Accept` lines (RFC 9110 section 12.5.1).
+    pub(crate) fn notation(&self) -> Notation {
+        Notation::preferred(self.lines_of(FieldId::Accept).map(|(_, _, value)| value))
     }
 
     /// Whether `token` is an element of the list that all lines of that name form together; both

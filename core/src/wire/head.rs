@@ -4,7 +4,7 @@ use super::class;
 use super::field::{FieldId, Fields, is, parse_line};
 use super::length::Evidence;
 use super::value::list_items;
-use super::{Fault, Form, Framing, Method, Target, TargetFault, scan, validate_host};
+use super::{Fault, Form, Framing, Method, Notation, Target, TargetFault, scan, validate_host};
 use crate::limits::Limits;
 
 /// The versions that there are: 1.0, and 1.1 with everything above it (RFC 9110 section 6.2).
@@ -279,6 +279,11 @@ impl HeadState {
         self.stage == Stage::RequestLine && self.next == 0
     }
 
+    /// The trailer section is begun.
+    pub(crate) fn is_in_trailers(&self) -> bool {
+        self.stage == Stage::Trailers
+    }
+
     /// Bytes of the trailer section, its empty line included; 0 without one.
     pub(crate) fn trailer_len(&self) -> usize {
         if self.stage == Stage::Trailers {
@@ -489,6 +494,12 @@ impl<'a> Head<'a> {
     /// The value of the first field of that name; the name in any case.
     pub fn field(&self, name: &[u8]) -> Option<&'a [u8]> {
         self.fields().get(name)
+    }
+
+    /// In what form the client wants to be told of a refusal, by its `Accept` lines: for
+    /// [`ReplyHead::refusal`](crate::connection::ReplyHead::refusal).
+    pub fn notation(&self) -> Notation {
+        self.fields().notation()
     }
 
     /// Where the body ends.

@@ -2,7 +2,7 @@
 
 use barewire_core::json::{self, Number, Object, Text, Value};
 use barewire_core::stats::{Amount, AmountError, Refused};
-use barewire_core::wire::Status;
+use barewire_core::wire::{Place, Section, Status};
 
 /// Bytes of a user id at most (the statistics' bound).
 const ID_BYTES_MAX: usize = barewire_core::stats::ID_BYTES_MAX;
@@ -30,6 +30,14 @@ impl Refusal {
             }
             Refusal::Record(_) => Status::INSUFFICIENT_STORAGE,
             _ => Status::BAD_REQUEST,
+        }
+    }
+
+    /// Where a body is no JSON.
+    pub(super) fn place(self, body: &[u8]) -> Option<Place> {
+        match self {
+            Refusal::Json(error) => Place::behind(Section::Body, body.get(..error.at)?),
+            _ => None,
         }
     }
 

@@ -28,7 +28,8 @@ use barewire_core::stats::{Capacity, Key, Outcome, Recorder, Shard, Snapshot, St
 use barewire_core::wire::{Form, Head, Method, Status, percent};
 
 use crate::app::{App, Context};
-use crate::platform::Region;
+use crate::footprint::Presence;
+use crate::platform::{Region, page_bytes};
 use waiting::Waiting;
 
 /// What `POST /event` answers when it has counted.
@@ -48,6 +49,9 @@ pub struct Options {
     pub event_reply: EventReply,
     /// How many users the statistics hold.
     pub capacity: Capacity,
+    /// Touch all memory of the statistics at the start, and lock it where that is allowed
+    /// ([`Board::presence`] says whether). Default false: it is touched as users come.
+    pub prefault: bool,
 }
 
 impl Default for Options {
@@ -55,6 +59,7 @@ impl Default for Options {
         Options {
             event_reply: EventReply::Ok,
             capacity: Capacity::DEFAULT,
+            prefault: false,
         }
     }
 }
@@ -64,20 +69,28 @@ impl Default for Options {
 pub struct Board {
     stats: &'static Stats<'static>,
     options: Options,
-    /// Bytes reserved for users and their ids; touched as they come.
+    /// Bytes reserved for users and their ids.
     reserved_bytes: usize,
+    presence: Presence,
 }
 
 impl Board {
     /// Reserves the memory for `workers` workers. It is never given back.
     ///
     /// # Errors
-    /// If so much memory cannot be reserved.
+    /// If so much memory cannot be reserved, or not be touched.
     pub fn new(options: Options, workers: usize) -> io::Result<Board> {
         let table_bytes = options.capacity.table_words() * size_of::<u64>();
         let arena_bytes = options.capacity.arena_words(workers) * size_of::<u64>();
-        let table = Region::map(table_bytes)?.into_words();
-        let arena = Region::map(arena_bytes)?.into_words();
+        let mut table = Region::map(table_bytes)?;
+        let mut arena = Region::map(arena_bytes)?;
+        let mut presence = Presence::AsNeeded;
+        if options.prefault {
+            table.prefault()?;
+            arena.prefault()?;
+            presence = Presence::touched(table.lock() && arena.lock());
+        }
+        let (table, arena) = (table.into_words(), arena.into_words());
         let shards: Vec<Shard> = std::iter::repeat_with(Shard::new).take(workers).collect();
         // The standard library keys its own hash tables with the system's randomness.
         let random = || RandomState::new().hash_one(0u8);
@@ -89,6 +102,7 @@ impl Board {
             stats,
             options,
             reserved_bytes: table_bytes + arena_bytes,
+            presence,
         })
     }
 
@@ -112,6 +126,20 @@ impl Board {
     /// Bytes reserved for users and their ids.
     pub fn reserved_bytes(&self) -> usize {
         self.reserved_bytes
+    }
+
+    /// Bytes of memory that the application has resident at most: users, ids, and the books of
+    /// `workers` workers. What a worker's part takes lies on its stack.
+    pub fn memory_bytes_max(&self, workers: usize) -> usize {
+        // Two regions, each to the end of its last page.
+        let rounding = 2 * page_bytes();
+        let books = workers.saturating_mul(size_of::<Shard>()) + size_of::<Stats<'static>>();
+        self.reserved_bytes + rounding + books
+    }
+
+    /// How much of the reserved memory is there from the start.
+    pub fn presence(&self) -> Presence {
+        self.presence
     }
 }
 
@@ -189,16 +217,20 @@ fn verb_of(method: Method) -> Option<Verb> {
     })
 }
 
-/// Answers without content, with `Allow` where it belongs.
-fn refuse(head: ReplyHead<'_>, allow: Verbs) -> Done {
-    if allow.is_empty() {
-        return or_500(head.body(b""));
-    }
+/// Says why, with `Allow` where it belongs.
+fn refuse(reply: ReplyHead<'_>, status: Status, allow: Verbs, head: &Head<'_>) -> Done {
     let mut room = [0; ALLOW_BYTES_MAX];
-    match FieldValue::new(allow.write(&mut room)) {
-        Some(value) => or_500(head.field(FieldName::ALLOW, value).body(b"")),
-        None => or_500(head.body(b"")),
-    }
+    let reply = match FieldValue::new(allow.write(&mut room)) {
+        Some(value) if !allow.is_empty() => reply.field(FieldName::ALLOW, value),
+        _ => reply,
+    };
+    let reason = match status {
+        Status::NOT_FOUND => "nothing is at this path",
+        Status::METHOD_NOT_ALLOWED => "this path does not take this method",
+        Status::NOT_IMPLEMENTED => "no such method is known here",
+        _ => return or_500(reply.body(b"")),
+    };
+    reply.refusal(reason, head.notation())
 }
 
 fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
@@ -212,12 +244,14 @@ impl App for Challenge {
         } = exchange;
         let (route, params) = match way(&head) {
             Way::To(route, params) => (route, params),
-            Way::Refused(status, allow) => return refuse(reply.status(status), allow),
+            Way::Refused(status, allow) => {
+                return refuse(reply.status(status), status, allow, &head);
+            }
         };
         match route {
-            Route::Event => self.event(body, reply),
-            Route::Stats => self.statistics(context, self.ticket(false), reply),
-            Route::Reset => self.statistics(context, self.ticket(true), reply),
+            Route::Event => self.event(&head, body, reply),
+            Route::Stats => self.statistics(context, self.ticket(false), &head, reply),
+            Route::Reset => self.statistics(context, self.ticket(true), &head, reply),
             Route::Health => or_500(reply.status(Status::OK).json(br#"{"status":"healthy"}"#)),
             Route::Ping => or_500(reply.status(Status::OK).text("pong")),
             Route::Plaintext => or_500(reply.status(Status::OK).text("Hello, World!")),
@@ -228,26 +262,30 @@ impl App for Challenge {
             ),
             // A body of length 0 comes without a fork.
             Route::Echo => echo::whole(body, reply),
-            Route::User => user(params.get("id").unwrap_or_default(), reply, true),
+            Route::User => user(params.get("id").unwrap_or_default(), &head, reply, true),
         }
     }
 
     fn resume(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
         if let Some(ticket) = self.waiting.take(context.peer()) {
-            return self.statistics(context, Some(ticket), exchange.reply);
+            return self.statistics(context, Some(ticket), &exchange.head, exchange.reply);
         }
-        match way(&exchange.head) {
+        let Exchange { head, reply, .. } = exchange;
+        match way(&head) {
             // The send buffer is empty now: what does not fit now never does.
             Way::To(Route::User, params) => {
-                user(params.get("id").unwrap_or_default(), exchange.reply, false)
+                user(params.get("id").unwrap_or_default(), &head, reply, false)
             }
-            _ => exchange.reply.bare(Status::INTERNAL_SERVER_ERROR),
+            _ => reply.bare(Status::INTERNAL_SERVER_ERROR),
         }
     }
 
     fn head(&mut self, _: &mut Context<'_>, fork: Fork<'_>) -> Done {
         match way(&fork.head) {
-            Way::Refused(status, allow) => refuse(fork.refuse(status), allow),
+            Way::Refused(status, allow) => {
+                let head = fork.head;
+                refuse(fork.refuse(status), status, allow, &head)
+            }
             Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
             Way::To(..) => fork.gather(usize::MAX),
         }
@@ -282,7 +320,7 @@ impl App for Challenge {
 const SPINS: u32 = 64;
 
 impl Challenge {
-    fn event(&mut self, body: &[u8], reply: Reply<'_>) -> Done {
+    fn event(&mut self, head: &Head<'_>, body: &[u8], reply: Reply<'_>) -> Done {
         let outcome = event::parse(body, |id, amount| self.recorder.record(id, amount));
         match (outcome, self.options.event_reply) {
             (Ok(()), EventReply::Ok) => or_500(reply.status(Status::OK).body(b"")),
@@ -291,7 +329,8 @@ impl Challenge {
             }
             (Err(refusal), _) => {
                 self.recorder.refuse();
-                reply.status(refusal.status()).reason(refusal.reason())
+                let reply = reply.status(refusal.status());
+                reply.refusal_at(refusal.reason(), refusal.place(body), head.notation())
             }
         }
     }
@@ -312,12 +351,13 @@ impl Challenge {
         &mut self,
         context: &mut Context<'_>,
         ticket: Option<Ticket>,
+        head: &Head<'_>,
         reply: Reply<'_>,
     ) -> Done {
         let Some(mut ticket) = ticket else {
             return reply
                 .status(Status::SERVICE_UNAVAILABLE)
-                .reason("too many wait for this");
+                .refusal("too many wait for this", head.notation());
         };
         for _ in 0..SPINS {
             match ticket.poll(&mut self.recorder) {
@@ -346,20 +386,24 @@ fn state(snapshot: &Snapshot, reply: Reply<'_>) -> Done {
 
 /// The id as plain text, whatever bytes it decodes to. One that is longer than the promised room
 /// waits for an empty buffer.
-fn user(id: &[u8], reply: Reply<'_>, may_wait: bool) -> Done {
+fn user(id: &[u8], head: &Head<'_>, reply: Reply<'_>, may_wait: bool) -> Done {
+    let too_long = |reply: Reply<'_>| {
+        let reply = reply.status(Status::URI_TOO_LONG);
+        reply.refusal("the id is too long", head.notation())
+    };
     let mut room = [0; 8192];
     let decoded = percent::decode_into(id, &mut room)
         .ok()
         .and_then(|len| room.get(..len));
     let Some(decoded) = decoded else {
-        return reply.bare(Status::URI_TOO_LONG);
+        return too_long(reply);
     };
-    let head = reply
+    let reply = reply
         .status(Status::OK)
         .field(FieldName::CONTENT_TYPE, FieldValue::TEXT);
-    match head.body(decoded) {
+    match reply.body(decoded) {
         Ok(done) => done,
         Err(Full(reply)) if may_wait => reply.defer(),
-        Err(Full(reply)) => reply.bare(Status::URI_TOO_LONG),
+        Err(Full(reply)) => too_long(reply),
     }
 }

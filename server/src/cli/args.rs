@@ -181,6 +181,7 @@ mod tests {
     use super::*;
     use crate::challenge::EventReply;
     use crate::load::Values;
+    use barewire_core::connection::{Refusals, ServerName};
     use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
     fn command(line: &str) -> Result<Command, String> {
@@ -284,6 +285,8 @@ mod tests {
             "user-bytes" "1G" => options.capacity.id_bytes_max == 1 << 30;
             "prefault" "" => config.prefault == true;
             "event-reply" "201" => options.event_reply == EventReply::Created;
+            "refusals" "silent" => config.refusals == Refusals::Silent;
+            "server-header" "a/1" => config.server == ServerName::new("a/1");
             "head-bytes-max" "100" => config.limits.head_bytes_max == 100;
             "target-bytes-max" "101" => config.limits.target_bytes_max == 101;
             "trailer-bytes-max" "0" => config.limits.trailer_bytes_max == 0;
@@ -390,6 +393,14 @@ mod tests {
         refused(
             "--event-reply 204",
             "--event-reply 204: expected 200 or 201",
+        );
+        refused(
+            "--refusals none",
+            "--refusals none: expected explain or silent",
+        );
+        refused(
+            "--server-header caf\u{e9}",
+            "--server-header caf\u{e9}: expected 1 to 64 visible ASCII characters",
         );
         refused(
             "--idle-ms 0",

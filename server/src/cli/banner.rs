@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use super::VERSION;
+use crate::footprint::Presence;
 use crate::worker::Tally;
 
 /// What the banner tells.
@@ -17,7 +18,9 @@ pub(crate) struct Facts {
     pub(crate) lowered_from: Option<usize>,
     pub(crate) slots: usize,
     pub(crate) slot_bytes_all: usize,
-    pub(crate) prefault: bool,
+    pub(crate) presence: Presence,
+    /// The sum of all capacities.
+    pub(crate) memory_bytes_max: usize,
     pub(crate) users: u32,
     pub(crate) user_bytes_all: usize,
     pub(crate) shutdown_ms: u64,
@@ -26,10 +29,6 @@ pub(crate) struct Facts {
 /// The banner: one fact a line, a word in front of each.
 pub(crate) fn text(facts: &Facts) -> String {
     let bytes = facts.slot_bytes_all as u64;
-    let touched = match facts.prefault {
-        true => "all touched",
-        false => "touched as needed",
-    };
     let lowered = facts.lowered_from.map_or(String::new(), |default| {
         let default = grouped(default as u64);
         format!(" (not {default}: too few open files are allowed)")
@@ -45,7 +44,7 @@ pub(crate) fn text(facts: &Facts) -> String {
         (
             "reserved",
             format!(
-                "{} bytes in {} slots ({:.2} MiB), {touched}",
+                "{} bytes in {} slots ({:.2} MiB)",
                 grouped(bytes),
                 grouped(facts.slots as u64),
                 bytes as f64 / f64::from(1 << 20),
@@ -54,9 +53,17 @@ pub(crate) fn text(facts: &Facts) -> String {
         (
             "statistics",
             format!(
-                "{} users, {} bytes reserved, touched as needed",
+                "{} users, {} bytes reserved",
                 grouped(facts.users.into()),
                 grouped(facts.user_bytes_all as u64),
+            ),
+        ),
+        (
+            "memory",
+            format!(
+                "at most {} bytes, {}",
+                grouped(facts.memory_bytes_max as u64),
+                presence(facts.presence),
             ),
         ),
         (
@@ -73,6 +80,18 @@ pub(crate) fn text(facts: &Facts) -> String {
         let _ = writeln!(text, "{name:<12} {fact}");
     }
     text
+}
+
+/// How much of the memory is there, and why not more.
+fn presence(presence: Presence) -> String {
+    match presence {
+        Presence::AsNeeded => "touched as needed".to_owned(),
+        Presence::Locked => "all touched, locked in memory".to_owned(),
+        Presence::Touched { lock_bytes_max } => format!(
+            "all touched, not locked (the limit is {} bytes: ulimit -l)",
+            grouped(lock_bytes_max)
+        ),
+    }
 }
 
 /// Said when the first signal has come.
@@ -131,7 +150,8 @@ mod tests {
             lowered_from: None,
             slots: 10_000,
             slot_bytes_all: 163_840_000,
-            prefault: false,
+            presence: Presence::AsNeeded,
+            memory_bytes_max: 401_234_567,
             users: 1 << 20,
             user_bytes_all: 222_519_296,
             shutdown_ms: 30_000,
@@ -139,14 +159,15 @@ mod tests {
     }
 
     #[test]
-    fn the_banner_says_everything_in_seven_lines() {
+    fn the_banner_says_everything_in_eight_lines() {
         let golden = "\
 barewire     0.1.0
 listening    http://127.0.0.1:8080
 workers      2 (epoll)
 connections  10,000
-reserved     163,840,000 bytes in 10,000 slots (156.25 MiB), touched as needed
-statistics   1,048,576 users, 222,519,296 bytes reserved, touched as needed
+reserved     163,840,000 bytes in 10,000 slots (156.25 MiB)
+statistics   1,048,576 users, 222,519,296 bytes reserved
+memory       at most 401,234,567 bytes, touched as needed
 stop         Ctrl-C (requests under way get 30 s)
 ";
         assert_eq!(text(&facts()), golden);
@@ -158,18 +179,32 @@ stop         Ctrl-C (requests under way get 30 s)
             addr: "[::]:80".parse().unwrap(),
             connections: 312,
             lowered_from: Some(10_000),
-            prefault: true,
+            presence: Presence::Locked,
             shutdown_ms: 1_500,
             ..facts()
         });
         for line in [
             "listening    http://[::]:80",
             "connections  312 (not 10,000: too few open files are allowed)",
-            "reserved     163,840,000 bytes in 10,000 slots (156.25 MiB), all touched",
+            "memory       at most 401,234,567 bytes, all touched, locked in memory",
             "stop         Ctrl-C (requests under way get 1500 ms)",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn the_banner_says_why_memory_is_not_locked() {
+        let presence = Presence::Touched {
+            lock_bytes_max: 8 << 20,
+        };
+        let text = text(&Facts {
+            presence,
+            ..facts()
+        });
+        let line = "memory       at most 401,234,567 bytes, all touched, \
+                    not locked (the limit is 8,388,608 bytes: ulimit -l)";
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Every flag, once: its name, what it takes, what the help says, how it is set, and its default.
 
+use barewire_core::connection::{Refusals, ServerName};
+
 use super::args::Choices;
 use super::value::{bind, bytes, number, size};
 use crate::challenge::EventReply;
@@ -182,7 +184,7 @@ pub(crate) static SERVE: Table<Choices> = &[
             Flag {
                 name: "prefault",
                 value: "",
-                about: "touch all buffers at the start",
+                about: "touch all memory at the start, lock it",
                 set: |choices, _| {
                     choices.config.prefault = true;
                     Ok(())
@@ -193,23 +195,57 @@ pub(crate) static SERVE: Table<Choices> = &[
     },
     Group {
         title: "Answers",
-        flags: &[Flag {
-            name: "event-reply",
-            value: "200|201",
-            about: "what POST /event answers",
-            set: |choices, text| {
-                choices.options.event_reply = match text {
-                    "200" => EventReply::Ok,
-                    "201" => EventReply::Created,
-                    _ => return Err("200 or 201".to_owned()),
-                };
-                Ok(())
+        flags: &[
+            Flag {
+                name: "event-reply",
+                value: "200|201",
+                about: "what POST /event answers",
+                set: |choices, text| {
+                    choices.options.event_reply = match text {
+                        "200" => EventReply::Ok,
+                        "201" => EventReply::Created,
+                        _ => return Err("200 or 201".to_owned()),
+                    };
+                    Ok(())
+                },
+                get: |choices| match choices.options.event_reply {
+                    EventReply::Ok => "200".to_owned(),
+                    EventReply::Created => "201".to_owned(),
+                },
             },
-            get: |choices| match choices.options.event_reply {
-                EventReply::Ok => "200".to_owned(),
-                EventReply::Created => "201".to_owned(),
+            Flag {
+                name: "refusals",
+                value: "KIND",
+                about: "explain: errors say why; silent: not",
+                set: |choices, text| {
+                    choices.config.refusals = match text {
+                        "explain" => Refusals::Explain,
+                        "silent" => Refusals::Silent,
+                        _ => return Err("explain or silent".to_owned()),
+                    };
+                    Ok(())
+                },
+                get: |choices| match choices.config.refusals {
+                    Refusals::Silent => "silent".to_owned(),
+                    Refusals::Explain | Refusals::Own(_) => "explain".to_owned(),
+                },
             },
-        }],
+            Flag {
+                name: "server-header",
+                value: "NAME",
+                about: "sent as Server: NAME; none without",
+                set: |choices, text| {
+                    let Some(name) = ServerName::new(text) else {
+                        return Err("1 to 64 visible ASCII characters".to_owned());
+                    };
+                    // Once for a process, and for as long as that runs.
+                    let name: &'static str = Box::leak(name.as_str().into());
+                    choices.config.server = ServerName::new(name);
+                    Ok(())
+                },
+                get: |_| String::new(),
+            },
+        ],
     },
     Group {
         title: "Bounds of a request",

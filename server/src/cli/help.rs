@@ -59,6 +59,8 @@ Serves the challenge until SIGTERM or Ctrl-C; a second one ends it at once.
 
 const SERVE_TAIL: &str = "\
 SIZE is in bytes, or in KiB, MiB, GiB: 1500, 64k, 16m, 1g.
+--prefault locks as much memory as `ulimit -l` allows. The first lines say if it
+did, and how much memory is taken at most, whatever the clients do.
 If fewer open files are allowed than the default of --connections needs, it
 serves as many as fit and says so; what was asked for is never lowered.
 
@@ -184,7 +186,7 @@ mod tests {
             "  --port N                  port; 0 takes a free one [8080]",
             "  --slot-bytes SIZE         one buffer, to receive and send [16k]",
             "  --idle-ms MS              between two requests [30000]",
-            "  --prefault                touch all buffers at the start",
+            "  --prefault                touch all memory at the start, lock it",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

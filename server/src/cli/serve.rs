@@ -25,7 +25,8 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
     // Before any thread: they inherit the mask.
     let signals = Signals::block()
         .map_err(|error| Failure::new(Code::Other, format!("cannot wait for signals: {error}")))?;
-    let options = choices.options;
+    let mut options = choices.options;
+    options.prefault = choices.config.prefault;
     let wanted = choices.config.connections;
     let config = settle(choices)?;
     let board = Board::new(options, config.workers).map_err(|_| {
@@ -42,7 +43,10 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         lowered_from: (config.connections < wanted).then_some(wanted),
         slots: config.slot_count(),
         slot_bytes_all: config.reserved_bytes(),
-        prefault: config.prefault,
+        presence: server.presence().and(board.presence()),
+        memory_bytes_max: config
+            .memory_bytes_max(config.workers)
+            .saturating_add(board.memory_bytes_max(config.workers)),
         users: options.capacity.users_max,
         user_bytes_all: board.reserved_bytes(),
         shutdown_ms: config.shutdown_ms,

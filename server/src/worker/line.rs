@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::platform::lock;
+
 /// Connections that hold a slot and keep the server waiting, oldest wait first.
 ///
 /// A mark is made when such a wait begins and is never taken out when it ends: whoever goes through
@@ -22,14 +24,35 @@ pub(super) struct Mark {
 }
 
 impl Line {
-    /// A line for those that hold `slots` slots; 16 bytes for each.
+    /// A line for those that hold `slots` slots.
     pub fn new(slots: usize) -> Line {
-        // At least a few, so that the sweeps of a tiny server are rare too.
-        let marks_max = 2 * slots.max(8);
+        let marks_max = Self::marks(slots);
         Line {
             marks: VecDeque::with_capacity(marks_max),
             marks_max,
         }
+    }
+
+    /// Bytes of a line for `slots` slots: 16 for each.
+    pub(crate) fn bytes(slots: usize) -> usize {
+        Self::marks(slots).saturating_mul(size_of::<Mark>())
+    }
+
+    fn marks(slots: usize) -> usize {
+        // At least a few, so that the sweeps of a tiny server are rare too.
+        slots.max(8).saturating_mul(2)
+    }
+
+    /// Touches and locks its memory, if that is allowed.
+    pub(crate) fn hold(&mut self) -> bool {
+        let nobody = Mark {
+            index: 0,
+            due_ms: 0,
+        };
+        self.marks.resize(self.marks_max, nobody);
+        let locked = lock(self.marks.as_slices().0);
+        self.marks.clear();
+        locked
     }
 
     /// Puts a wait at the end. `holds` tells whether a mark is still true.
