@@ -3,5 +3,6 @@
 
 pub mod client;
 pub mod conformance;
+pub mod drill;
 pub mod sim;
 pub mod tape;
