@@ -65,6 +65,10 @@ impl Default for Config {
 /// accepts, so that a full server still says why.
 pub(crate) const RESERVE: usize = 64;
 
+/// So many of them, at least, have to find descriptors where these are few. (Who is told 503 leaves
+/// within `linger_ms`; meanwhile the others wait in the backlog.)
+const RESERVE_MIN: usize = 8;
+
 /// Descriptors of each worker besides its connections (listener, epoll, waker), and of the process
 /// (standard streams, a margin for what it was started with).
 const DESCRIPTORS_PER_WORKER: usize = 3;
@@ -101,6 +105,13 @@ impl Config {
     /// Descriptors that `workers` workers need.
     pub fn descriptors(&self, workers: usize) -> usize {
         (self.share(workers) + RESERVE + DESCRIPTORS_PER_WORKER) * workers + DESCRIPTORS_BESIDES
+    }
+
+    /// Descriptors without which they do not start: places beyond the connections count only as
+    /// many as there are connections. The accepts of a burst may have to wait for descriptors then.
+    pub(crate) fn descriptors_min(&self, workers: usize) -> usize {
+        let spared = RESERVE - self.share(workers).clamp(RESERVE_MIN, RESERVE);
+        self.descriptors(workers) - spared * workers
     }
 
     /// Checks what can be checked without starting.
@@ -153,6 +164,24 @@ mod tests {
         let config = Config::default();
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.reserved_bytes(), 163_840_000);
+    }
+
+    #[test]
+    fn few_descriptors_are_shared_between_those_served_and_those_refused() {
+        let needed = |connections, workers| {
+            let config = Config {
+                connections,
+                ..Config::default()
+            };
+            let (all, least) = (config.descriptors(workers), config.descriptors_min(workers));
+            assert!(least <= all);
+            least
+        };
+        assert!(needed(14, 1) <= 64 && needed(15, 1) > 64);
+        assert!(needed(10, 2) <= 64 && needed(11, 2) > 64);
+        assert_eq!(needed(1, 1), 1 + 8 + 3 + 32);
+        let most = Config::default();
+        assert_eq!(most.descriptors_min(2), most.descriptors(2));
     }
 
     #[test]

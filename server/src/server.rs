@@ -143,8 +143,8 @@ impl Server {
     {
         config.check().map_err(StartError::Config)?;
         let workers = worker_count(config);
-        let needed = config.descriptors(workers);
-        let allowed = raise_descriptors(needed as u64)?;
+        let needed = config.descriptors_min(workers);
+        let allowed = raise_descriptors(config.descriptors(workers) as u64)?;
         if allowed < needed as u64 {
             return Err(StartError::Descriptors { needed, allowed });
         }
@@ -308,10 +308,10 @@ pub(crate) fn connections_possible(config: &Config) -> usize {
             connections,
             ..config.clone()
         };
-        config.descriptors(workers) as u64
+        config.descriptors_min(workers) as u64
     };
     // What `start` will be allowed; where the limits cannot even be set, it says so.
-    let allowed = raise_descriptors(needed(config.connections)).unwrap_or(u64::MAX);
+    let allowed = raise_descriptors(config.descriptors(workers) as u64).unwrap_or(u64::MAX);
     let (mut least, mut most) = (1, config.connections);
     while least < most {
         let middle = least + (most - least).div_ceil(2);

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod conformance;
+pub mod drill;
 pub mod linear;
 pub mod mixture;
 pub mod sim;
