@@ -11,7 +11,7 @@ use crate::addresses::Addresses;
 use crate::config::{Config, RESERVE};
 use crate::peer::Peer;
 use crate::platform::{Native, hold_stack, lock, lockable};
-use crate::worker::Line;
+use crate::worker::Waits;
 
 /// Bytes of a worker's stack: what threads of Rust have by default. The challenge takes 60 KiB of
 /// them (measured); the rest is for the handlers of an [`App`](crate::App).
@@ -46,7 +46,7 @@ impl Config {
         let tables = places
             .saturating_mul(PLACE_BYTES)
             .saturating_add(slots.saturating_mul(2 * size_of::<Option<Slot>>()))
-            .saturating_add(Line::bytes(slots));
+            .saturating_add(Waits::bytes(slots));
         let worker = tables.saturating_add(STACK_BYTES + ALLOCATOR_BYTES);
         self.reserved_bytes()
             .saturating_add(worker.saturating_mul(workers))

@@ -22,4 +22,4 @@ pub use config::{Config, ConfigError};
 pub use footprint::{PROGRAM_BYTES, Presence, STACK_BYTES};
 pub use peer::Peer;
 pub use server::{Handle, Server, StartError};
-pub use worker::{Admission, Line, Memory, TICK_MS, Tally, Worker};
+pub use worker::{Admission, Memory, TICK_MS, Tally, Waits, Worker};

@@ -21,7 +21,7 @@ use crate::platform::{
     BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, hold_program, lock,
     raise_descriptors,
 };
-use crate::worker::{Admission, Line, Memory, Tally, Worker};
+use crate::worker::{Admission, Memory, Tally, Waits, Worker};
 
 /// A server that runs.
 ///
@@ -338,7 +338,7 @@ fn work<A: App>(
     let mut entries: Vec<Entry<_>> = std::iter::repeat_with(Entry::new).take(places).collect();
     let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
     let mut timers = vec![wheel::Entry::EMPTY; places];
-    let mut line = Line::new(share.len());
+    let mut waits = Waits::new(share.len());
     let mut free: Vec<Option<Slot>> = share.iter().map(|_| None).collect();
     let slots_locked = config.prefault && lock(&free);
     let mut slots = Slots::new(&mut free);
@@ -348,7 +348,7 @@ fn work<A: App>(
     if config.prefault {
         // The other tables are touched: they were written to when they were made.
         let tables = lock(&entries) && lock(&peers) && lock(&timers) && slots_locked;
-        let tables = tables && line.hold() && admission.addresses.hold();
+        let tables = tables && waits.hold() && admission.addresses.hold();
         // Nobody to tell: the start has failed.
         let _ = ready.send(hold_worker_stack() && tables);
     }
@@ -358,7 +358,7 @@ fn work<A: App>(
         timers: &mut timers,
         slots,
         deferred,
-        line,
+        waits,
     };
     let driver = Readiness::new(kernel, &mut entries);
     let limits = config.limits.clone();

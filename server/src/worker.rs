@@ -1,8 +1,8 @@
 //! The loop of one thread, the same on every driver: completions come in, connections step,
 //! receives and sends go out.
 
-mod line;
 mod pressure;
+mod waits;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,9 +17,9 @@ use barewire_core::wire::{Date, Framing};
 use crate::addresses::Addresses;
 use crate::app::{App, Context};
 use crate::peer::{Peer, State};
-pub use line::Line;
-use line::Mark;
 use pressure::Gauge;
+use waits::Mark;
+pub use waits::Waits;
 
 /// Milliseconds of one tick of the timers: a deadline may be that late.
 pub const TICK_MS: u32 = 50;
@@ -67,7 +67,7 @@ pub struct Memory<'m> {
     /// Room for as many indices as there are peers.
     pub deferred: VecDeque<u32>,
     /// For as many waits as there are slots.
-    pub line: Line,
+    pub waits: Waits,
 }
 
 /// Which connections are let in. Others are told 503, as far as there are places for that.
@@ -97,7 +97,7 @@ pub struct Worker<'m, D: Driver, A: App> {
     slots: Slots<'m>,
     wheel: Wheel<'m>,
     deferred: VecDeque<u32>,
-    line: Line,
+    waits: Waits,
     gauge: Gauge,
     /// Connections open now.
     open: usize,
@@ -130,7 +130,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             slots: memory.slots,
             wheel: Wheel::new(memory.timers, TICK_MS),
             deferred: memory.deferred,
-            line: memory.line,
+            waits: memory.waits,
             open: 0,
             admission,
             draining: false,
@@ -244,7 +244,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         let timer = self.wheel.next_due().map(Instant::from_millis);
         let retry = (!self.deferred.is_empty())
             .then(|| Instant(self.driver.now().0.saturating_add(RETRY_NANOS)));
-        [until, timer, retry].into_iter().flatten().min()
+        let relief = self.is_pressed().then(|| self.relief_due());
+        [until, timer, retry, relief].into_iter().flatten().min()
     }
 
     fn complete(&mut self, completion: Completion) {
@@ -325,7 +326,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             slots,
             wheel,
             deferred,
-            line,
+            waits,
             tally,
             ..
         } = self;
@@ -427,7 +428,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                             driver.recv(id, peer.rx.take());
                             if is_new {
                                 let mark = Mark { index, due_ms: due };
-                                line.push(mark, |mark| {
+                                waits.push(mark, |mark| {
                                     pressure::holds(&peers[mark.index as usize], *mark)
                                 });
                             }

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use barewire::{Addresses, Admission, App, Line, Memory, Peer, Worker};
+use barewire::{Addresses, Admission, App, Memory, Peer, Waits, Worker};
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::driver::{
     Address, Completion, Driver, InFlight, Instant, PeerId, Received, Slots,
@@ -139,7 +139,7 @@ pub fn worker<A: App>(app: A, limits: Limits) -> Worker<'static, Tape, A> {
         timers: Box::leak(Box::new([wheel::Entry::EMPTY; PLACES])),
         slots,
         deferred: VecDeque::with_capacity(PLACES),
-        line: Line::new(PLACES),
+        waits: Waits::new(PLACES),
     };
     let admission = Admission {
         open_max: PLACES,

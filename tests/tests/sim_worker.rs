@@ -40,6 +40,7 @@ fn every_answer_is_right_whatever_the_kernel_does() {
         all.events += outcome.events;
         all.refused += outcome.refused;
         all.stalled += outcome.stalled;
+        all.gave_way += outcome.gave_way;
         all.polls += outcome.polls;
         if outcome.polls > most {
             (most, worst) = (outcome.polls, seed);
@@ -50,17 +51,19 @@ fn every_answer_is_right_whatever_the_kernel_does() {
         events,
         refused,
         stalled,
+        gave_way,
         polls,
         ..
     } = all;
     println!(
         "{seeds} seeds: {answers} answers, {events} events, {refused} refused, {stalled} stalled, \
-         {polls} polls (most: {most}, seed {worst})"
+         {gave_way} gave way, {polls} polls (most: {most}, seed {worst})"
     );
     // That nothing went wrong says little if nothing happened.
     let least = seeds as usize;
     assert!(answers > 20 * least && events > 5 * least, "too little");
     assert!(refused > least / 10 && stalled > least / 5, "too little");
+    assert!(gave_way > least / 10, "too little");
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn what_was_found_once_stays_found() {
     // An answer of 431 was lost: its lingering connection had no slot, and none was free. A ticket
     // for statistics stayed behind: its peer was lost after the request was put off, but before
     // what stood in front of it was sent. (Who changes the scenarios has to look for new seeds.)
-    for seed in [587, 3039] {
+    for seed in [144, 766] {
         run(seed);
     }
 }

@@ -122,7 +122,9 @@ impl Deadline {
         if !same_request || wait == Wait::Head {
             self.limit_ms = now_ms.wrapping_add(limits.request_ms);
         }
-        let paced = same_request && before.is_paced();
+        // Between two requests the counter still shows the first one, whose window is over.
+        let between = matches!(wait, Wait::Head | Wait::Idle);
+        let paced = same_request && before.is_paced() && !between;
         if paced && before.is(Wait::Send) && connection.is_streaming() {
             // Each filling of the send buffer: several may lie between two waits for the body.
             let began = self.due_ms.wrapping_sub(limits.send_ms);

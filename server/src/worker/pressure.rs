@@ -12,16 +12,19 @@
 //!         a body behind its least rate gives way (408, close)
 //!         a connection that lingers after its last answer is closed
 //! if not one slot is free even so, once per tick of the timers:
-//!     peers that have not taken a filling of the send buffer for PATIENCE_MS are reset
+//!     peers that have taken nothing of a filling of the send buffer for long are reset
 //! ```
+//!
+//! How long a body may be behind, or an answer be left, is [`PATIENCE_MS`] while there are slots,
+//! and [`HASTE_MS`] when there are none.
 //!
 //! Nobody else is disturbed: neither a request that is here and is being answered, nor a body that
 //! keeps its rate, nor an idle connection, which holds no slot.
 
 use barewire_core::connection::Wait;
-use barewire_core::driver::{Driver, Slots};
+use barewire_core::driver::{Driver, Instant, Slots};
 
-use super::line::Mark;
+use super::waits::Mark;
 use super::{State, TICK_MS, Worker};
 use crate::app::App;
 use crate::peer::Peer;
@@ -34,8 +37,11 @@ const RESERVE_SLOTS_MAX: usize = crate::config::RESERVE;
 /// trip to the other end of the world, twice, and some loss.
 const PATIENCE_MS: u32 = 1_000;
 
-/// With fewer slots an eighth is a handful, and a few clients whose heads come in two packets would
-/// push each other out; heads are given [`PATIENCE_MS`] then.
+/// The same when not one slot is free: everybody else waits for as long.
+const HASTE_MS: u32 = 100;
+
+/// With fewer slots all of them are taken now and then in good times too, and clients whose heads
+/// come in two packets would push each other out: everybody is given [`PATIENCE_MS`] then.
 const FEW_SLOTS: usize = 64;
 
 /// When a worker's slots are scarce.
@@ -47,8 +53,9 @@ pub(super) struct Gauge {
     enough: usize,
     /// Slots that only refusals may take.
     reserve: usize,
-    /// For how long a head may be incomplete even so.
-    patience_ms: u32,
+    /// The patience with a head or with lingering, and with the others when no slot is free.
+    head_ms: u32,
+    haste_ms: u32,
     /// When stalled answers may be looked for again.
     next_sweep_ms: u64,
 }
@@ -60,36 +67,52 @@ impl Gauge {
         let reserve = RESERVE_SLOTS_MAX.min(all / 16);
         slots.reserve(reserve);
         let low = (all / 8).max(1);
+        let (head_ms, haste_ms) = match all {
+            0..FEW_SLOTS => (PATIENCE_MS, PATIENCE_MS),
+            _ => (0, HASTE_MS),
+        };
         Gauge {
             low,
             enough: low + all / 32,
             reserve,
-            patience_ms: if all < FEW_SLOTS { PATIENCE_MS } else { 0 },
+            head_ms,
+            haste_ms,
             next_sweep_ms: 0,
         }
     }
 }
 
 impl<D: Driver, A: App> Worker<'_, D, A> {
+    /// Whether slots are scarce.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.slots.available() < self.gauge.low
+    }
+
+    /// When to look again, though nothing happens meanwhile: patience ends by itself.
+    pub(super) fn relief_due(&self) -> Instant {
+        let tick = Instant::from_millis(TICK_MS.into());
+        Instant(self.driver.now().0.saturating_add(tick.0))
+    }
+
     /// Lets connections give way, if slots are scarce.
     pub(super) fn relieve(&mut self) {
-        if self.slots.available() >= self.gauge.low {
+        if !self.is_pressed() {
             return;
         }
         // What refusals took from the reserve is owed too.
         let mut needed = self.gauge.enough + self.gauge.reserve - self.slots.free();
         for only_above_share in [true, false] {
-            for _ in 0..self.line.len() {
+            for _ in 0..self.waits.len() {
                 if needed == 0 {
                     return;
                 }
-                let Some(mark) = self.line.pop() else { return };
+                let Some(mark) = self.waits.pop() else { return };
                 match self.may_give_way(mark, only_above_share) {
                     Verdict::GivesWay => {
                         self.give_way(mark.index);
                         needed -= 1;
                     }
-                    Verdict::Stays => self.line.put_back(mark),
+                    Verdict::Stays => self.waits.put_back(mark),
                     Verdict::Over => {}
                 }
             }
@@ -108,18 +131,22 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
             return Verdict::Stays;
         }
         let now_ms = self.driver.now().millis() as u32;
+        let patience_ms = match self.slots.available() {
+            0 => self.gauge.haste_ms,
+            _ => PATIENCE_MS,
+        };
         let gives = match peer.connection.waiting_for() {
-            Wait::Head => {
-                peer.deadline.elapsed(self.limits.head_ms, now_ms) >= self.gauge.patience_ms
+            Wait::Head => peer.deadline.elapsed(self.limits.head_ms, now_ms) >= self.gauge.head_ms,
+            Wait::Linger => {
+                peer.deadline.elapsed(self.limits.linger_ms, now_ms) >= self.gauge.head_ms
             }
-            Wait::Linger => true,
             _ => {
                 // Only the buffer knows how many bytes came: it is taken back for a moment.
                 let id = peer.id(mark.index);
                 peer.land(self.driver.cancel(id));
                 let behind = peer.rx.as_deref().is_some_and(|rx| {
                     peer.deadline
-                        .is_behind(rx, &self.limits, now_ms, PATIENCE_MS)
+                        .is_behind(rx, &self.limits, now_ms, patience_ms)
                 });
                 if !behind {
                     self.driver.recv(id, peer.rx.take());
@@ -141,19 +168,21 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
             return;
         }
         self.gauge.next_sweep_ms = now_ms + u64::from(TICK_MS);
-        for index in 0..self.peers.len() as u32 {
-            let peer = &self.peers[index as usize];
-            if needed == 0 {
-                return;
-            }
-            let stalled = peer.state == State::Open
-                && peer.connection.waiting_for() == Wait::Send
-                && peer.rx.is_some()
-                && peer.tx.is_none()
-                && peer.deadline.elapsed(self.limits.send_ms, now_ms as u32) >= PATIENCE_MS;
-            if stalled {
-                self.give_way(index);
-                needed -= 1;
+        for patience_ms in [PATIENCE_MS, self.gauge.haste_ms] {
+            for index in 0..self.peers.len() as u32 {
+                if needed == 0 {
+                    return;
+                }
+                let peer = &self.peers[index as usize];
+                let stalled = peer.state == State::Open
+                    && peer.connection.waiting_for() == Wait::Send
+                    && peer.rx.is_some()
+                    && peer.tx.is_none()
+                    && peer.deadline.elapsed(self.limits.send_ms, now_ms as u32) >= patience_ms;
+                if stalled {
+                    self.give_way(index);
+                    needed -= 1;
+                }
             }
         }
     }

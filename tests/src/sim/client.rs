@@ -86,6 +86,16 @@ pub struct Times {
     pub ended: Option<Instant>,
 }
 
+impl Times {
+    /// Milliseconds from the accept to the end; 0 if one of them never was.
+    pub fn lasted_ms(&self) -> u64 {
+        match (self.accepted, self.ended) {
+            (Some(accepted), Some(ended)) => ended.millis().saturating_sub(accepted.millis()),
+            _ => 0,
+        }
+    }
+}
+
 /// A client in the middle of its plan.
 #[derive(Debug)]
 pub(crate) struct Client {

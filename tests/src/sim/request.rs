@@ -6,6 +6,11 @@ use super::script::{Body, Counted, Draft, Manner};
 /// Bytes of an interim answer.
 const CONTINUE_BYTES: usize = 25;
 
+// Nobody here says what notation it prefers, so refusals are text.
+const NOT_FOUND: &[u8] = b"404 Not Found: nothing is at this path\n";
+const METHOD_NOT_ALLOWED: &[u8] = b"405 Method Not Allowed: this path does not take this method\n";
+const NOT_IMPLEMENTED: &[u8] = b"501 Not Implemented: no such method is known here\n";
+
 impl Draft<'_> {
     fn head(&mut self, method: &str, target: &str, manner: Manner, framing: &str) -> String {
         let version = if manner.old { "1.0" } else { "1.1" };
@@ -121,11 +126,11 @@ impl Draft<'_> {
     /// What there is not.
     fn strange(&mut self, manner: Manner) {
         match self.rng.below(7) {
-            0 => self.get("GET", "/nothing/here", 404, b"", manner),
-            1 => self.get("HEAD", "/nothing", 404, b"", manner),
-            2 => self.get("DELETE", "/ping", 405, b"", manner),
-            3 => self.get("HEAD", "/echo", 405, b"", manner),
-            4 => self.get("BREW", "/ping", 501, b"", manner),
+            0 => self.get("GET", "/nothing/here", 404, NOT_FOUND, manner),
+            1 => self.get("HEAD", "/nothing", 404, NOT_FOUND, manner),
+            2 => self.get("DELETE", "/ping", 405, METHOD_NOT_ALLOWED, manner),
+            3 => self.get("HEAD", "/echo", 405, METHOD_NOT_ALLOWED, manner),
+            4 => self.get("BREW", "/ping", 501, NOT_IMPLEMENTED, manner),
             5 => self.get("OPTIONS", "/event", 204, b"", manner),
             _ => self.get("OPTIONS", "*", 204, b"", manner),
         }
@@ -147,7 +152,12 @@ impl Draft<'_> {
             self.body("POST", "/plaintext", &body, chunked, manner);
         }
         manner.expects = false;
-        self.expect("POST", 405, Body::Exactly(Vec::new()), manner);
+        self.expect(
+            "POST",
+            405,
+            Body::Exactly(METHOD_NOT_ALLOWED.into()),
+            manner,
+        );
     }
 
     pub(crate) fn echo(&mut self, bytes: Vec<u8>, chunked: bool, mut manner: Manner) {

@@ -49,6 +49,8 @@ pub struct Outcome {
     pub refused: usize,
     /// Clients that ran into a deadline.
     pub stalled: usize,
+    /// Clients that gave way when there were no slots.
+    pub gave_way: usize,
 }
 
 impl Scenario {
@@ -57,13 +59,14 @@ impl Scenario {
         let rng = &mut Rng::new(seed ^ 0x5ce7_a210);
         let clients = rng.one_to(12);
         let punctual = rng.chance(80);
-        let limited = !punctual && rng.chance(60);
+        let pressed = !punctual && rng.chance(128);
+        let limited = !punctual && !pressed && rng.chance(60);
         let shape = rng.below(SHAPES.len());
         let (recv_bytes, send_bytes) = SHAPES[shape];
         let terms = Terms {
             recv_bytes: recv_bytes - recv_bytes / 10 - 64,
             send_bytes: send_bytes - 300,
-            stalls: punctual,
+            stalls: punctual || pressed,
             echo_bytes_max: [40_000, 10_000][rng.below(2)],
         };
         let (open_max, reserve) = match limited {
@@ -78,8 +81,9 @@ impl Scenario {
             },
             punctual,
             shape,
+            // With one more than clients nobody ever has to give way.
             slots: if punctual {
-                clients
+                clients + 1
             } else {
                 rng.one_to(clients)
             },
@@ -106,7 +110,6 @@ impl Scenario {
             ] {
                 *ms *= 1000;
             }
-            limits.body_rate_min = 0;
         }
         limits
     }
@@ -267,6 +270,20 @@ impl Scenario {
             outcome.refused += 1;
             return Ok(unheard);
         }
+        if self.gave_way(transcript, &seen) {
+            outcome.gave_way += 1;
+            let told = seen.finals.last().is_some_and(|last| last.status == 408);
+            let before = seen.finals.len() - usize::from(told);
+            let pairs = seen.finals.iter().zip(&script.expected).take(before);
+            for (at, (response, expected)) in pairs.enumerate() {
+                answer(response, expected, drained)
+                    .map_err(|what| format!("answer {at}: {what}"))?;
+            }
+            return Ok(Counts {
+                answered: before,
+                heard: transcript.sent,
+            });
+        }
         let mut before = None;
         for (at, (response, expected)) in seen.finals.iter().zip(&script.expected).enumerate() {
             let own = script.expected.iter().take(at);
@@ -296,6 +313,10 @@ impl Scenario {
         match script.fate {
             _ if drained => Ok(counts),
             Fate::Orderly if !whole => Err(format!("{n} answers, {ending:?}")),
+            // Not even where others would hold all slots until their deadlines, an hour later.
+            Fate::Orderly if transcript.times.lasted_ms() > ORDERLY_MS_MAX => {
+                Err(format!("served late: {:?}", transcript.times))
+            }
             Fate::Chatters if !whole && !lost => Err(format!("{n} answers, {ending:?}")),
             Fate::Stalls(stall) => {
                 outcome.stalled += 1;
@@ -310,6 +331,16 @@ impl Scenario {
             }
             _ => Ok(counts),
         }
+    }
+
+    /// Whether a client lost its slot to others, as only one may that was there for a second.
+    fn gave_way(&self, transcript: &Transcript, seen: &Observation) -> bool {
+        let told = seen.finals.last().is_some_and(|last| {
+            last.status == 408 && last.body.windows(11).any(|part| part == b"busy server")
+        });
+        let crowded = self.slots <= self.scripts.len();
+        let patient = transcript.times.lasted_ms() >= PATIENCE_MS;
+        crowded && patient && (told || transcript.ending == Ending::Reset)
     }
 
     /// Whether a client that stalled was cut at its deadline, and within one tick.
@@ -375,6 +406,13 @@ impl Scenario {
         }
     }
 }
+
+/// Milliseconds that an orderly client takes at most, its own pauses and the waits for slots
+/// included.
+const ORDERLY_MS_MAX: u64 = 100_000;
+
+/// Milliseconds for which nobody has to give way.
+const PATIENCE_MS: u64 = 1_000;
 
 /// What a client's transcript says of its requests.
 struct Counts {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use barewire::challenge::{Board, Challenge, Options};
-use barewire::{Addresses, Admission, App, Context, Line, Memory, Peer, Worker};
+use barewire::{Addresses, Admission, App, Context, Memory, Peer, Waits, Worker};
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::connection::{BodyWriter, Done, Ending as BodyEnd, Exchange, Fork, Inflow};
 use barewire_core::driver::{Entry, Readiness, Slots};
@@ -124,6 +124,12 @@ impl Props {
         open_max: usize,
     ) -> Work<'m> {
         let deferred = VecDeque::with_capacity(self.peers.len());
+        let waits = Waits::new(self.places.len());
+        let admission = Admission {
+            open_max,
+            per_address_max: u32::MAX,
+            addresses: Arc::new(Addresses::new(self.peers.len())),
+        };
         let mut slots = Slots::new(&mut self.places);
         self.fresh.drain(..).for_each(|slot| slots.give(slot));
         let memory = Memory {
@@ -131,12 +137,7 @@ impl Props {
             timers: &mut self.timers,
             slots,
             deferred,
-            line: Line::new(self.places.len()),
-        };
-        let admission = Admission {
-            open_max,
-            per_address_max: u32::MAX,
-            addresses: Arc::new(Addresses::new(self.peers.len())),
+            waits,
         };
         let driver = Checked::new(Readiness::new(kernel, &mut self.entries));
         let unix_time = || 1_800_000_000;

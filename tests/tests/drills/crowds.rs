@@ -339,28 +339,24 @@ fn slots_under_pressure(attack: Attack) {
 }
 
 #[test]
-#[ignore = "needs the rule of pressure"]
 fn slow_heads_give_way_to_healthy_clients() {
     let _alone = alone();
     slots_under_pressure(Attack::Head);
 }
 
 #[test]
-#[ignore = "needs the rule of pressure"]
 fn slow_bodies_give_way_to_healthy_clients() {
     let _alone = alone();
     slots_under_pressure(Attack::Body);
 }
 
 #[test]
-#[ignore = "needs the rule of pressure"]
 fn deaf_peers_give_way_to_healthy_clients() {
     let _alone = alone();
     slots_under_pressure(Attack::Deaf);
 }
 
 #[test]
-#[ignore = "needs the rule of pressure"]
 fn deaf_peers_in_the_middle_of_a_body_give_way_to_healthy_clients() {
     let _alone = alone();
     slots_under_pressure(Attack::DeafEcho);

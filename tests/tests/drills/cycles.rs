@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use barewire::{App, Context, Memory, Peer, Worker};
+use barewire::{Addresses, Admission, App, Context, Memory, Peer, Waits, Worker};
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::connection::{Done, Exchange};
 use barewire_core::driver::{
@@ -255,6 +256,12 @@ fn ten_million_lives_of_every_kind_lose_no_slot_and_no_socket() {
         timers: &mut timers,
         slots,
         deferred: VecDeque::with_capacity(places),
+        waits: Waits::new(SLOTS),
+    };
+    let admission = Admission {
+        open_max: OPEN_MAX,
+        per_address_max: u32::MAX,
+        addresses: Arc::new(Addresses::new(OPEN_MAX)),
     };
     let table = Table::new(most);
     let open = table.open.clone();
@@ -265,7 +272,7 @@ fn ten_million_lives_of_every_kind_lose_no_slot_and_no_socket() {
         ..Limits::DEFAULT
     };
     let driver = Readiness::new(table, &mut entries);
-    let mut worker = Worker::new(driver, Nothing, limits, memory, OPEN_MAX, || 1_800_000_000);
+    let mut worker = Worker::new(driver, Nothing, limits, memory, admission, || 1_800_000_000);
     let (mut turns, mut fullest, mut least_free) = (0_u64, 0, SLOTS);
     while worker.tally().connections < most || worker.open() > 0 {
         let before = worker.tally().connections;

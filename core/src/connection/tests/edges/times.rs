@@ -97,6 +97,31 @@ fn a_head_is_due_with_its_request() {
 }
 
 #[test]
+fn the_next_body_has_a_window_of_its_own() {
+    let site = asking(&TIMES);
+    let on = &mut serving(|fork| fork.stream());
+    let p = &mut Peer::new();
+    p.feed(post("Content-Length: 40\r\n", "").as_bytes());
+    assert_eq!(due_in(p, &site, on, Wait::Body, 100), 3_000);
+    p.feed(&[b'x'; 40]);
+    assert_eq!(due_in(p, &site, on, Wait::Send, 200), 4_000);
+    p.took(usize::MAX);
+    assert_eq!(due_in(p, &site, on, Wait::Idle, 300), 5_000);
+    p.feed(b"P");
+    assert_eq!(due_in(p, &site, on, Wait::Head, 400), 2_000);
+    p.feed(&post("Content-Length: 40\r\n", "").as_bytes()[1..]);
+    // Once it was that of its request, with what the first body had brought.
+    assert_eq!(due_in(p, &site, on, Wait::Body, 500), 3_000);
+    assert!(!p.deadline.is_behind(&p.rx, &TIMES, 500, 0));
+    assert!(p.deadline.is_behind(&p.rx, &TIMES, 700, 200));
+    assert!(!p.deadline.is_behind(&p.rx, &TIMES, 700, 201));
+    p.feed(&[b'x'; 2]);
+    assert_eq!(due_in(p, &site, on, Wait::Body, 700), 2_800);
+    assert!(!p.deadline.is_behind(&p.rx, &TIMES, 700, 0));
+    assert!(p.deadline.is_behind(&p.rx, &TIMES, 701, 0));
+}
+
+#[test]
 fn a_streamed_body_knows_the_pace_alone() {
     let site = asking(&TIMES);
     for t in [0, u32::MAX - 5_000] {

@@ -11,7 +11,7 @@ use crate::platform::lock;
 /// marks at least half are stale when there is no room for another one, and sweeping them out costs
 /// two steps for each mark that was made.
 #[derive(Debug)]
-pub struct Line {
+pub struct Waits {
     marks: VecDeque<Mark>,
     marks_max: usize,
 }
@@ -23,11 +23,11 @@ pub(super) struct Mark {
     pub(super) due_ms: u32,
 }
 
-impl Line {
+impl Waits {
     /// A line for those that hold `slots` slots.
-    pub fn new(slots: usize) -> Line {
+    pub fn new(slots: usize) -> Waits {
         let marks_max = Self::marks(slots);
-        Line {
+        Waits {
             marks: VecDeque::with_capacity(marks_max),
             marks_max,
         }
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_oldest_comes_first() {
-        let mut line = Line::new(1);
+        let mut line = Waits::new(1);
         (0..3).for_each(|index| line.push(mark(index), |_| true));
         let first = line.pop().unwrap();
         assert_eq!(first, mark(0));
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_full_line_loses_what_is_stale_and_never_grows() {
-        let mut line = Line::new(8);
+        let mut line = Waits::new(8);
         let room = line.marks.capacity();
         for index in 0..10_000 {
             // The last eight hold.
