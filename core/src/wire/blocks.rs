@@ -26,14 +26,21 @@ type Vector = u8x16;
 /// Bytes of a vector of a token: as many as one register has, for a name is seldom longer.
 const LANES: usize = size_of::<Vector>();
 
-/// The `N` bytes from `at` on.
+/// The `N` bytes from `at` on, by reference: where a vector is loaded and a word of it is wanted as
+/// well, LLVM makes two loads of a reference, but puts a copy together from pieces.
 ///
 /// Positions are of 32 bits: where `usize` is wider, `at + N` cannot wrap, which LLVM sees, and so
 /// one comparison is all there is to check.
 #[inline(always)]
-pub(super) fn array<const N: usize>(bytes: &[u8], at: u32) -> Option<[u8; N]> {
+fn window<const N: usize>(bytes: &[u8], at: u32) -> Option<&[u8; N]> {
     let at = at as usize;
-    bytes.get(at..at.wrapping_add(N))?.first_chunk().copied()
+    bytes.get(at..at.wrapping_add(N))?.first_chunk()
+}
+
+/// The same, copied.
+#[inline(always)]
+pub(super) fn array<const N: usize>(bytes: &[u8], at: u32) -> Option<[u8; N]> {
+    window(bytes, at).copied()
 }
 
 /// Where a run of bytes from `from` on ends that are all letters, digits, '-' or '.': nearly all
@@ -46,11 +53,11 @@ pub(super) fn name_end(bytes: &[u8], from: u32) -> u32 {
 /// The same, and the eight bytes from `from` on.
 #[inline(always)]
 pub(super) fn name_end_and_front(bytes: &[u8], from: u32) -> Option<(u32, [u8; 8])> {
-    let Some(vector) = array::<LANES>(bytes, from) else {
+    let Some(vector) = window::<LANES>(bytes, from) else {
         return Some((name_end(bytes, from), array(bytes, from)?));
     };
     let front = *vector.first_chunk()?;
-    let run = names(vector).trailing_ones();
+    let run = names(*vector).trailing_ones();
     let mut end = from.wrapping_add(run);
     if run == LANES as u32 {
         end = name_end(bytes, end);

@@ -12,8 +12,19 @@
 //!                it, if anything
 //! ```
 //!
-//! What it takes, the slow way would take the same: see the tests below, and the fuzz target
-//! `head`, which compares the two.
+//! What it takes, the slow way would take the same: the tests below compare the two.
+//!
+//! The smallest request (49 bytes) takes some 465 instructions, of the default build and of
+//! x86-64-v3 alike: 60 for the caller, a fresh state and the call, 105 for the request line (25 of
+//! them the vector), 35 for the map of controls, 170 for the field line, 85 for the name and port of
+//! `Host` (30 of them the vector), 10 for the end. A field that is no known one takes 75 to 85, and
+//! its share of the map.
+//!
+//! Measured and dropped, as it gained nothing or cost some: known fields in a function of their own
+//! (+60 a field, for the vectors' constants do not outlive a call); the search beyond one vector in
+//! a function (+10 %); an iterator over the free rows (+20); SP as the first of the bytes that are
+//! looked at in a target (+6); no vectors of 32 bytes for tokens on x86-64-v3 (-10 for the smallest
+//! request, +5 % for that of a browser).
 
 use super::blocks::{Lines, array, name_end, name_end_and_front, target_end};
 use super::class::{self, Class, HEX, NAME, PATH, QUERY};
