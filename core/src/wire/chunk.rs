@@ -82,12 +82,19 @@ impl ChunkDecoder {
     ///
     /// # Errors
     /// [`Fault::Chunk`] at the first byte that cannot be; [`Fault::ChunkExcess`].
+    #[inline]
     pub fn advance(&mut self, raw: &[u8]) -> Result<(usize, ChunkStep), Fault> {
+        match self.usual(raw) {
+            Some(usual) => Ok(usual),
+            None => self.unusual(raw),
+        }
+    }
+
+    /// The slow way, byte by byte.
+    #[inline(never)]
+    fn unusual(&mut self, raw: &[u8]) -> Result<(usize, ChunkStep), Fault> {
         if self.phase == Phase::Data {
             return Ok((0, ChunkStep::Data(self.size)));
-        }
-        if let Some(usual) = self.usual(raw) {
-            return Ok(usual);
         }
         for (at, byte) in raw.iter().enumerate() {
             let used = at.saturating_add(1);
@@ -128,22 +135,23 @@ impl ChunkDecoder {
             (Phase::SizeFirst, _) => 0,
             _ => return None,
         };
-        let (mut size, mut at) = (0u64, start);
+        let line = raw.get(start..)?;
         // So few digits cannot overflow.
-        let end = loop {
-            match *raw.get(at)? {
-                byte if class::is(byte, HEX) && at < 10 => {
-                    size = size << 4 | u64::from(hex_value(byte));
-                }
-                b'\r' if at > start => break at.wrapping_add(1),
-                _ => return None,
+        let usual = line.get(..10).unwrap_or(line);
+        let mut size = 0;
+        let mut digits = 0usize;
+        for byte in usual {
+            let digit = HEX_VALUES[*byte as usize];
+            if digit > 15 {
+                break;
             }
-            at = at.wrapping_add(1);
-        };
-        if raw.get(end) != Some(&b'\n') {
+            size = size << 4 | u64::from(digit);
+            digits = digits.wrapping_add(1);
+        }
+        if digits == 0 || line.get(digits..)?.first_chunk() != Some(b"\r\n") {
             return None;
         }
-        let used = end.wrapping_add(1);
+        let used = start.wrapping_add(digits).wrapping_add(2);
         // As the slow way counts, which is free of charge for so few bytes.
         self.excess = self
             .excess
@@ -220,6 +228,19 @@ impl Default for ChunkDecoder {
         Self::new()
     }
 }
+
+/// The value of every hexadecimal digit, 255 of anything else.
+const HEX_VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if class::is(byte as u8, HEX) {
+            values[byte] = hex_value(byte as u8);
+        }
+        byte += 1;
+    }
+    values
+};
 
 const fn hex_value(byte: u8) -> u8 {
     match byte {

@@ -13,6 +13,13 @@ use crate::limits::FIELD_NAME_BYTES_MAX;
 pub enum FieldId {
     /// Any other field.
     Other,
+    /// `Upgrade`
+    Upgrade,
+    /// `Content-Type`
+    ContentType,
+    /// `Accept`
+    Accept,
+    // From here on those that the parser acts on: one comparison tells them apart.
     /// `Host`
     Host,
     /// `Connection`
@@ -23,69 +30,142 @@ pub enum FieldId {
     TransferEncoding,
     /// `Expect`
     Expect,
-    /// `Upgrade`
-    Upgrade,
-    /// `Content-Type`
-    ContentType,
-    /// `Accept`
-    Accept,
 }
 
 impl FieldId {
     /// Names the field; names are case-insensitive (RFC 9110 section 5.1).
-    #[inline]
     pub fn from_name(name: &[u8]) -> FieldId {
-        // First and last four letters, folded to lower case, tell all of them apart from nearly
-        // everything else; the few that pass are compared as words, which overlap. Folding sets
-        // one bit: in a token that makes nothing equal but the two cases of a letter, and '-'.
-        let (Some(start), Some(end)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) else {
-            return FieldId::Other;
-        };
-        match (fold32(*start), fold32(*end), name.len()) {
-            (HOST, _, 4) => FieldId::Host,
-            (ACCE, CEPT, 6) => FieldId::Accept,
-            (EXPE, PECT, 6) => FieldId::Expect,
-            (UPGR, RADE, 7) => FieldId::Upgrade,
-            (CONN, TION, 10) if is(name, b"connection") => FieldId::Connection,
-            (CONT, TYPE, 12) if is(name, b"content-type") => FieldId::ContentType,
-            (CONT, NGTH, 14) if is(name, b"content-length") => FieldId::ContentLength,
-            (TRAN, DING, 17) if is(name, b"transfer-encoding") => FieldId::TransferEncoding,
-            _ => FieldId::Other,
+        let mut front = [0; 8];
+        for (to, from) in front.iter_mut().zip(name) {
+            *to = *from;
         }
+        FieldId::from_front(front, name.len(), || Some(name))
+    }
+
+    /// As [`from_name`](Self::from_name), for who has the first eight bytes of the name and of what
+    /// follows it at hand.
+    #[inline(always)]
+    pub(super) fn from_front<'a>(
+        front: [u8; 8],
+        len: usize,
+        name: impl FnOnce() -> Option<&'a [u8]>,
+    ) -> FieldId {
+        // One row of the table can be it: that of this length and this first letter. Its first
+        // eight letters tell nearly everything else apart; longer names are compared as a whole.
+        let known = &KNOWN[slot(len, front[0])];
+        let other = (fold64(front) ^ known.front) << (known.beyond % 64);
+        if other != 0 || len != known.len as usize {
+            return FieldId::Other;
+        }
+        if len > 8 && !known.goes_on_as(name()) {
+            return FieldId::Other;
+        }
+        known.id
     }
 
     const fn from_number(number: u8) -> FieldId {
         match number {
-            1 => FieldId::Host,
-            2 => FieldId::Connection,
-            3 => FieldId::ContentLength,
-            4 => FieldId::TransferEncoding,
-            5 => FieldId::Expect,
-            6 => FieldId::Upgrade,
-            7 => FieldId::ContentType,
-            8 => FieldId::Accept,
+            1 => FieldId::Upgrade,
+            2 => FieldId::ContentType,
+            3 => FieldId::Accept,
+            4 => FieldId::Host,
+            5 => FieldId::Connection,
+            6 => FieldId::ContentLength,
+            7 => FieldId::TransferEncoding,
+            8 => FieldId::Expect,
             _ => FieldId::Other,
         }
     }
 }
 
-const HOST: u32 = u32::from_le_bytes(*b"host");
-const ACCE: u32 = u32::from_le_bytes(*b"acce");
-const CEPT: u32 = u32::from_le_bytes(*b"cept");
-const EXPE: u32 = u32::from_le_bytes(*b"expe");
-const PECT: u32 = u32::from_le_bytes(*b"pect");
-const UPGR: u32 = u32::from_le_bytes(*b"upgr");
-const RADE: u32 = u32::from_le_bytes(*b"rade");
-const CONN: u32 = u32::from_le_bytes(*b"conn");
-const TION: u32 = u32::from_le_bytes(*b"tion");
-const CONT: u32 = u32::from_le_bytes(*b"cont");
-const TYPE: u32 = u32::from_le_bytes(*b"type");
-const NGTH: u32 = u32::from_le_bytes(*b"ngth");
-const TRAN: u32 = u32::from_le_bytes(*b"tran");
-const DING: u32 = u32::from_le_bytes(*b"ding");
+/// A row of the table of known names.
+#[derive(Clone, Copy)]
+struct Known {
+    /// The first eight letters of the name, in lower case.
+    front: u64,
+    /// The next eight letters; 0 in a name of at most 16.
+    next: u64,
+    /// The last eight letters; 0 in a name of at most 8.
+    last: u64,
+    /// Bits of `front` that the name does not reach.
+    beyond: u32,
+    len: u8,
+    id: FieldId,
+}
 
-fn fold32(letters: [u8; 4]) -> u32 {
-    u32::from_le_bytes(letters) | 0x2020_2020
+impl Known {
+    /// Whether a name of this length, with these first letters, goes on like this one.
+    #[inline(always)]
+    fn goes_on_as(&self, name: Option<&[u8]>) -> bool {
+        let (_, rest) = name
+            .and_then(|name| name.split_at_checked(8))
+            .unwrap_or_default();
+        let last = name.and_then(|name| name.last_chunk::<8>());
+        last.is_some_and(|last| fold64(*last) == self.last)
+            && (rest.len() <= 8
+                || rest
+                    .first_chunk::<8>()
+                    .is_some_and(|next| fold64(*next) == self.next))
+    }
+}
+
+/// The known names, each in the slot of its length and first letter: no two share one.
+const KNOWN: [Known; 16] = {
+    let names: [(&[u8], FieldId); 8] = [
+        (b"host", FieldId::Host),
+        (b"connection", FieldId::Connection),
+        (b"content-length", FieldId::ContentLength),
+        (b"transfer-encoding", FieldId::TransferEncoding),
+        (b"expect", FieldId::Expect),
+        (b"upgrade", FieldId::Upgrade),
+        (b"content-type", FieldId::ContentType),
+        (b"accept", FieldId::Accept),
+    ];
+    let mut table = [Known {
+        front: 0,
+        next: 0,
+        last: 0,
+        beyond: 0,
+        len: 0,
+        id: FieldId::Other,
+    }; 16];
+    let mut row = 0;
+    while row < names.len() {
+        let (name, id) = names[row];
+        let slot = slot(name.len(), name[0]);
+        assert!(table[slot].len == 0, "two names in one slot");
+        table[slot] = Known {
+            front: word(name, 0),
+            next: if name.len() > 16 { word(name, 8) } else { 0 },
+            last: if name.len() > 8 {
+                word(name, name.len() - 8)
+            } else {
+                0
+            },
+            beyond: 64 - 8 * if name.len() < 8 { name.len() } else { 8 } as u32,
+            len: name.len() as u8,
+            id,
+        };
+        row += 1;
+    }
+    table
+};
+
+/// Eight letters from `at` on, or as many as there are.
+const fn word(name: &[u8], at: usize) -> u64 {
+    let (mut word, mut n) = (0, 0);
+    while n < 8 && at + n < name.len() {
+        word |= (name[at + n] as u64) << (8 * n);
+        n += 1;
+    }
+    word
+}
+
+/// The one place in the table of known names where a name can be.
+#[inline(always)]
+const fn slot(len: usize, first: u8) -> usize {
+    // Bit 5, where the cases of a letter differ, is not among them.
+    (len ^ first as usize) % 16
 }
 
 fn fold64(letters: [u8; 8]) -> u64 {
@@ -145,15 +225,11 @@ impl Row {
 
 /// The row of a field that lies at these offsets.
 #[inline(always)]
-pub(crate) fn pack(at: usize, value: usize, end: usize, name_len: usize, id: FieldId) -> [u8; 8] {
-    let row = Row {
-        name: at as u16,
-        value: value as u16,
-        value_end: end as u16,
-        name_len: name_len as u8,
-        id,
-    };
-    row.pack()
+pub(super) fn pack(at: u32, value: u32, end: u32, name_len: u32, id: FieldId) -> [u8; 8] {
+    // As `Row::pack`; nothing is cut off here, as all of it fits by the limits.
+    let low = at | value << 16;
+    let high = end | name_len << 16 | (id as u32) << 24;
+    (u64::from(low) | u64::from(high) << 32).to_le_bytes()
 }
 
 /// Parses one field line (without its line end) that begins at `at` of its section, and writes
@@ -353,14 +429,14 @@ mod tests {
     #[test]
     fn every_number_finds_its_name_again() {
         let names: [&[u8]; 8] = [
+            b"upgrade",
+            b"Content-Type",
+            b"accept",
             b"HOST",
             b"connection",
             b"Content-Length",
             b"transfer-encoding",
             b"Expect",
-            b"upgrade",
-            b"Content-Type",
-            b"accept",
         ];
         for (number, name) in names.iter().enumerate() {
             let id = FieldId::from_name(name);

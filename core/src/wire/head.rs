@@ -112,41 +112,65 @@ impl HeadState {
     /// # Errors
     /// The first fault in the order of the bytes; which one does not depend on how they were cut.
     /// The state is useless then.
+    // One call (of the walk) and not two.
+    #[inline(always)]
     pub fn advance(
         &mut self,
         bytes: &[u8],
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> Result<Option<usize>, Fault> {
-        let max = (limits.head_bytes_max as usize).min(u16::MAX as usize);
-        let clipped = bytes.get(..max).unwrap_or(bytes);
-        let partial = |state: &Self| match bytes.len() >= max {
-            true => Err(state.overflow()),
-            false => Ok(None),
-        };
+        let clipped = bytes.get(..bytes_max(limits)).unwrap_or(bytes);
+        if self.scanned == self.next && self.walk(clipped, rows, limits) {
+            return self.complete();
+        }
+        self.go_on(clipped, rows, limits)
+    }
+
+    /// Where the fast way stopped, or within a line.
+    #[inline(never)]
+    fn go_on(
+        &mut self,
+        bytes: &[u8],
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
         loop {
-            if self.scanned != self.next {
-                // Within a line: before its end is here, nothing more can be said of it.
-                if scan::line_feed(clipped, self.scanned as usize).is_none() {
-                    self.scanned = clipped.len() as u16;
-                    return partial(self);
-                }
-                self.scanned = self.next;
-            }
-            self.walk(clipped, rows, limits)?;
-            if self.stage == Stage::Complete {
-                return Ok(Some(self.next as usize));
-            }
-            self.first_byte(clipped)?;
-            let Some(at) = self.line(clipped)? else {
-                return partial(self);
+            // Within a line, before its end is here, nothing more can be said of it.
+            let more = if self.scanned != self.next {
+                scan::line_feed(bytes, self.scanned as usize).is_some()
+            } else {
+                bytes.len() > self.next as usize && self.slow(bytes, rows, limits)?
             };
-            let end = (self.next as usize).saturating_sub(2);
-            self.unusual(clipped.get(at..end).unwrap_or(&[]), at, rows, limits)?;
-            if self.stage == Stage::Complete {
-                return Ok(Some(self.next as usize));
+            if !more {
+                self.scanned = bytes.len() as u16;
+                return match bytes.len() >= bytes_max(limits) {
+                    true => Err(self.overflow()),
+                    false => Ok(None),
+                };
+            }
+            self.scanned = self.next;
+            if self.walk(bytes, rows, limits) {
+                return self.complete();
             }
         }
+    }
+
+    /// The slow way: one line, whatever it is, or `false` if its end is not here.
+    #[inline(never)]
+    pub(super) fn slow(
+        &mut self,
+        bytes: &[u8],
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<bool, Fault> {
+        self.first_byte(bytes)?;
+        let Some(at) = self.line(bytes)? else {
+            return Ok(false);
+        };
+        let end = (self.next as usize).saturating_sub(2);
+        self.unusual(bytes.get(at..end).unwrap_or(&[]), at, rows, limits)?;
+        Ok(true)
     }
 
     /// Something that is no HTTP at all is not waited for.
@@ -160,7 +184,7 @@ impl HeadState {
         }
     }
 
-    /// The slow way: one complete line, whatever it is.
+    /// One complete line, whatever it is.
     fn unusual(
         &mut self,
         line: &[u8],
@@ -174,10 +198,7 @@ impl HeadState {
                 self.request_line(line, at, limits)?;
                 self.stage = Stage::Fields;
             }
-            _ if line.is_empty() => {
-                self.complete()?;
-                self.stage = Stage::Complete;
-            }
+            _ if line.is_empty() => self.stage = Stage::Complete,
             _ => {
                 let (id, value) = parse_line(line, at, rows.get_mut(self.rows as usize))?;
                 self.rows = self.rows.saturating_add(1);
@@ -404,21 +425,39 @@ impl HeadState {
         }
     }
 
-    /// What can only be said at the end of the head, in a fixed order.
-    pub(super) fn complete(&mut self) -> Result<(), Fault> {
+    /// What can only be said at the end of the head, in a fixed order; then its length.
+    #[inline]
+    pub(super) fn complete(&mut self) -> Result<Option<usize>, Fault> {
         self.head_rows = self.rows;
-        match (self.hosts, self.version) {
-            (1, _) | (0, Version::Http10) => {}
-            (0, _) => return Err(Fault::HostMissing),
-            (HOST_INVALID, _) => return Err(Fault::Host),
-            _ => return Err(Fault::HostTwice),
+        if self.hosts != 1 {
+            self.other_hosts()?;
         }
-        self.framing = self.evidence.decide(self.version)?;
+        self.framing = match self.evidence.is_none() {
+            true => Framing::None,
+            false => self.evidence.decide(self.version)?,
+        };
         if self.says.expects_other && self.version == Version::Http11 {
             return Err(Fault::Expectation);
         }
-        Ok(())
+        Ok(Some(self.next as usize))
     }
+
+    /// Not one valid `Host`.
+    #[cold]
+    fn other_hosts(&self) -> Result<(), Fault> {
+        match (self.hosts, self.version) {
+            (0, Version::Http10) => Ok(()),
+            (0, _) => Err(Fault::HostMissing),
+            (HOST_INVALID, _) => Err(Fault::Host),
+            _ => Err(Fault::HostTwice),
+        }
+    }
+}
+
+/// Bytes of a head at most: positions are of 16 bits.
+#[inline]
+fn bytes_max(limits: &Limits) -> usize {
+    limits.head_bytes_max.min(u32::from(u16::MAX)) as usize
 }
 
 const HOST_INVALID: u8 = 2;

@@ -96,6 +96,11 @@ impl Evidence {
         if self.codings == Codings::None {
             self.codings = Codings::Empty;
         }
+        if self.codings == Codings::Empty && value.eq_ignore_ascii_case(b"chunked") {
+            // Alone, as nearly always.
+            self.codings = Codings::Chunked;
+            return;
+        }
         for coding in list_items(value) {
             let chunked = coding.eq_ignore_ascii_case(b"chunked");
             self.codings = match (self.codings, chunked) {
@@ -109,12 +114,15 @@ impl Evidence {
         }
     }
 
+    /// Nothing was said of the length, as in nearly every request: the last row of the table.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        (self.codings, self.lengths) == (Codings::None, Lengths::None)
+    }
+
     /// The table.
+    #[inline(never)]
     pub(crate) fn decide(&self, version: Version) -> Result<Framing, Fault> {
-        if (self.codings, self.lengths) == (Codings::None, Lengths::None) {
-            // Nearly every request, so it comes before the table and not as a row of it.
-            return Ok(Framing::None);
-        }
         match (version, self.codings, self.lengths) {
             (_, Codings::None, Lengths::None) => Ok(Framing::None),
             (_, Codings::None, Lengths::One) if self.length == 0 => Ok(Framing::None),
@@ -135,15 +143,27 @@ impl Evidence {
 
 /// A number of bytes: digits only (RFC 9110 section 8.6).
 fn number(value: &[u8]) -> Result<u64, Lengths> {
+    // So many digits cannot overflow.
+    if value.is_empty() || value.len() > 19 {
+        return long_number(value);
+    }
+    let mut sum = 0u64;
+    for byte in value {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(Lengths::Invalid);
+        }
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    Ok(sum)
+}
+
+/// No digit, or many.
+#[cold]
+fn long_number(value: &[u8]) -> Result<u64, Lengths> {
     let digits = || value.iter().map(|byte| byte.wrapping_sub(b'0'));
     if value.is_empty() || digits().any(|digit| digit > 9) {
         return Err(Lengths::Invalid);
-    }
-    if value.len() < 20 {
-        // Cannot overflow.
-        return Ok(digits().fold(0, |sum: u64, digit| {
-            sum.wrapping_mul(10).wrapping_add(u64::from(digit))
-        }));
     }
     digits()
         .try_fold(0u64, |sum, digit| {

@@ -17,9 +17,9 @@ use super::percent;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     path: Range16,
-    /// Begins at [`NOWHERE`] where there is no query.
+    /// [`NONE`] where there is no query.
     query: Range16,
-    /// Begins at [`NOWHERE`] where there is no authority.
+    /// [`NONE`] where there is no authority.
     authority: Range16,
     form: Form,
     flags: u8,
@@ -71,15 +71,12 @@ pub enum TargetFault {
     NoPort,
 }
 
-/// Bytes of the longest target that positions of 16 bits can tell, with one value kept for
-/// "nowhere". What a server accepts is bounded long before, by its limit for a request line.
-pub const TARGET_BYTES_MAX: usize = NOWHERE as usize - 1;
+/// Bytes of the longest target that positions of 16 bits can tell. What a server accepts is bounded
+/// long before, by its limit for a request line.
+pub const TARGET_BYTES_MAX: usize = u16::MAX as usize;
 
-const NOWHERE: u16 = u16::MAX;
-const NONE: Range16 = Range16 {
-    start: NOWHERE,
-    end: NOWHERE,
-};
+/// No part: a query begins behind its question mark, and an authority is never empty.
+const NONE: Range16 = Range16 { start: 0, end: 0 };
 
 const HTTPS: u8 = 1 << 0;
 const PATH_ENCODED: u8 = 1 << 1;
@@ -126,31 +123,26 @@ impl Target {
         flags: 0,
     };
 
-    /// A target in origin form that was validated elsewhere: its length, where its question mark
-    /// is, and whether path (1) and query (2) have escapes.
+    /// A target in origin form without a query, validated elsewhere.
     #[inline(always)]
-    pub(crate) fn origin(len: usize, question: Option<usize>, encoded: u8) -> Target {
-        let (end, query) = match question {
-            Some(at) => {
-                let start = at.wrapping_add(1) as u16;
-                (
-                    at as u16,
-                    Range16 {
-                        start,
-                        end: len as u16,
-                    },
-                )
-            }
-            None => (len as u16, NONE),
-        };
-        let path = if encoded & 1 == 0 { 0 } else { PATH_ENCODED };
-        let flags = path | if encoded & 2 == 0 { 0 } else { QUERY_ENCODED };
+    pub(super) fn path_only(len: u16, encoded: bool) -> Target {
         Target {
-            path: Range16 { start: 0, end },
-            query,
-            authority: NONE,
-            form: Form::Origin,
-            flags,
+            path: Range16 { start: 0, end: len },
+            flags: if encoded { PATH_ENCODED } else { 0 },
+            ..Target::NOT_YET
+        }
+    }
+
+    /// The same with a query, behind a question mark, up to the end of the target at `end`.
+    #[inline(always)]
+    pub(super) fn with_query(self, end: u16, encoded: bool) -> Target {
+        Target {
+            query: Range16 {
+                start: self.path.end.wrapping_add(1),
+                end,
+            },
+            flags: self.flags | if encoded { QUERY_ENCODED } else { 0 },
+            ..self
         }
     }
 
