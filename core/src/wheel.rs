@@ -66,7 +66,7 @@ const LEVELS: usize = 8;
 const DIGIT_BITS: u32 = 6;
 /// Buckets on one level.
 const DIGITS: usize = 1 << DIGIT_BITS;
-/// The last tick.
+/// The last tick that the digits of all levels can tell; later ones fire with it.
 const TICK_MAX: u64 = (1 << (DIGIT_BITS * LEVELS as u32)) - 1;
 /// The list of timers whose bucket has begun; behind the buckets of the levels.
 const OPENED: usize = LEVELS * DIGITS;

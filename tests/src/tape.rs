@@ -117,7 +117,7 @@ pub struct Tape {
 /// Connections at a time, and slots for them.
 const PLACES: usize = 8;
 
-/// Parts of a slot, control words included, as a server has them by default.
+/// Bytes of each part of a slot, control words included, as a server has them by default.
 const PART_BYTES: usize = 8192;
 type Rx = RecvBuffer<[u8; PART_BYTES - size_of::<RecvBuffer<[u8; 0]>>()]>;
 type Tx = SendBuffer<[u8; PART_BYTES - size_of::<SendBuffer<[u8; 0]>>()]>;

@@ -42,8 +42,9 @@ static PAGES: Router<Page, 9> = Router::new()
 /// Bytes of an echo that are held back: a body that is malformed within them is answered 400.
 const HOLD_BYTES: usize = 4096;
 
-/// Users of the statistics: a million of the challenge, with 64 bytes for the id of each.
+/// Users of the statistics: a million of the challenge.
 const USERS_MAX: usize = 1 << 20;
+/// Bytes of all their ids: 64 for each, where a UUID has 36.
 const ARENA_BYTES: usize = USERS_MAX * 64;
 
 /// What all connections share of it.

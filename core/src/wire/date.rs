@@ -10,6 +10,7 @@ pub const DATE_BYTES: usize = 29;
 /// The last second that four digits of a year can tell: 9999-12-31, 23:59:59.
 pub const LAST_SECOND: u64 = 253_402_300_799;
 
+/// Seconds of every day: the calendar that is sent knows no leap seconds.
 const DAY_SECONDS: u64 = 86_400;
 /// Days of 400 years, after which leap years and weekdays repeat.
 const CYCLE_DAYS: u32 = 146_097;

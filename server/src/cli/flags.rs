@@ -53,13 +53,15 @@ pub(crate) fn names<T>(table: Table<T>) -> Vec<&'static str> {
 const MS_MAX: u64 = 86_400_000;
 /// Connections at most: indices have 32 bits, and no kernel gives a process more descriptors.
 const CONNECTIONS_MAX: u64 = 1 << 31;
-/// Of the statistics, see [`barewire_core::stats::Capacity`].
+/// Users of the statistics at most, below 2^28: see [`barewire_core::stats::Capacity`].
 const USERS_MAX: u64 = 268_435_455;
+/// Bytes of all their ids at most, below 2^35: see there.
 const USER_BYTES_MAX: u64 = 34_359_738_367;
 /// Requests of a load at most, so that twice their sum stays below 2^64.
 const REQUESTS_MAX: u64 = 1 << 50;
 /// Threads of either side at most: more than any machine has processors for.
 const THREADS_MAX: u64 = 1024;
+/// The largest number of what is kept in 32 bits: bytes, milliseconds and counts.
 const U32_MAX: u64 = u32::MAX as u64;
 
 /// A flag that is a field with a number of this type, which the range fits into.

@@ -8,7 +8,8 @@ use super::check::Events;
 use super::histogram::Histogram;
 use super::plan::Plan;
 
-/// Longer answers are always parsed: comparing them would not be cheaper.
+/// Bytes of an answer that is remembered. Longer ones are always parsed: comparing them would not be
+/// cheaper.
 const MEMO_BYTES_MAX: usize = 1024;
 
 /// A request on its way.

@@ -14,8 +14,6 @@ mod job;
 mod plan;
 mod report;
 mod side;
-#[cfg(test)]
-mod tests;
 mod worker;
 
 use std::fmt;
@@ -477,3 +475,6 @@ fn summed(outcomes: Vec<Outcome>, polled: Polled, aborted: u64) -> LoadReport {
     report.failures.extend(polled.told);
     report
 }
+
+#[cfg(test)]
+mod tests;

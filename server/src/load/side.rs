@@ -16,7 +16,7 @@ use super::plan::{Plan, Target};
 const ABORT_EVERY: Duration = Duration::from_millis(2);
 /// A thread that rests looks this often whether the run is over.
 const NAP: Duration = Duration::from_millis(20);
-/// Contradictions told in words.
+/// Contradictions told in words; the rest is counted, for a torn server has thousands.
 const TOLD_MAX: usize = 5;
 
 /// What the reader of the statistics has seen.

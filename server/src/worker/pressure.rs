@@ -37,7 +37,7 @@ const RESERVE_SLOTS_MAX: usize = crate::config::RESERVE;
 /// trip to the other end of the world, twice, and some loss.
 const PATIENCE_MS: u32 = 1_000;
 
-/// The same when not one slot is free: everybody else waits for as long.
+/// The same in milliseconds when not one slot is free: everybody else waits for as long.
 const HASTE_MS: u32 = 100;
 
 /// With fewer slots all of them are taken now and then in good times too, and clients whose heads

@@ -11,8 +11,9 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use super::answers::Answers;
 
-/// Bytes that are read or written at once, and pieces of them that one peer gets in a turn.
+/// Bytes that are read or written with one call, by one thread for thousands of peers.
 const PIECE_BYTES: usize = 1 << 16;
+/// Pieces of that size that one peer gets in a turn: others wait meanwhile.
 const PIECES_MAX: usize = 16;
 
 /// How a peer behaves.

@@ -3,7 +3,7 @@
 use super::client::Step;
 use super::script::{Body, Counted, Draft, Manner};
 
-/// Bytes of an interim answer.
+/// Bytes of an interim answer: the line of 100 and an empty one.
 const CONTINUE_BYTES: usize = 25;
 
 // Nobody here says what notation it prefers, so refusals are text.
