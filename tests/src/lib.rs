@@ -5,6 +5,7 @@ pub mod client;
 pub mod conformance;
 pub mod drill;
 pub mod linear;
+pub mod misuse;
 pub mod mixture;
 pub mod sim;
 pub mod tape;

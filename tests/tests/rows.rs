@@ -132,6 +132,8 @@ fn evidence<'t>(file: &'t str, name: &'t str) -> Result<Evidence<'t>, String> {
         text.contains(&format!("\ncase {name}: "))
     } else if file.starts_with(".ci/") {
         text.contains(&format!("\n{name}() {{\n"))
+    } else if name.starts_with("compile_fail") {
+        text.contains(&format!("//! ```{name}\n"))
     } else if name.starts_with("assert!") {
         let line = format!("const _: () = {name};");
         text.lines().any(|other| other.trim() == line)
@@ -163,6 +165,7 @@ struct Proof<'t> {
     package: Option<&'t str>,
     manifest: Option<&'t str>,
     lib: bool,
+    doc: bool,
     targets: Vec<&'t str>,
     filter: Option<&'t str>,
     ignored: bool,
@@ -179,6 +182,7 @@ impl<'t> Proof<'t> {
                 "--release" | "--nocapture" | "--" => {}
                 "--ignored" => proof.ignored = true,
                 "--lib" => proof.lib = true,
+                "--doc" => proof.doc = true,
                 "-p" => proof.package = words.next(),
                 "--manifest-path" => proof.manifest = words.next(),
                 "--test" => proof.targets.extend(words.next()),
@@ -224,9 +228,11 @@ impl<'t> Proof<'t> {
         let of_lib = within.starts_with("src/");
         let target = within.strip_prefix("tests/").unwrap_or_default();
         let target = target.split(['/', '.']).next().unwrap_or_default();
-        let is_built = match (self.lib, &self.targets[..]) {
-            (false, []) => true,
-            (lib, targets) => lib && of_lib || targets.contains(&target),
+        let of_doc = evidence.name.starts_with("compile_fail");
+        let is_built = match (self.lib, self.doc, &self.targets[..]) {
+            (false, false, []) => true,
+            (_, true, _) if of_doc => of_lib,
+            (lib, _, targets) => lib && of_lib && !of_doc || targets.contains(&target),
         };
         let stem = within.strip_suffix(".rs").unwrap_or(within);
         let path = format!("{}::{}", stem.replace('/', "::"), evidence.name);
