@@ -168,7 +168,6 @@ fn an_error_at_run_time_names_the_other_route() {
 }
 
 /// The permissions of the memory that an address is in.
-#[cfg(target_os = "linux")]
 fn permissions(address: usize) -> String {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let line = maps.lines().find(|line| {
@@ -182,7 +181,6 @@ fn permissions(address: usize) -> String {
 /// A table holds addresses of its patterns, so where the program is loaded at random it lies in
 /// `.data.rel.ro`: the loader fills those in and takes the right to write away. In a program with a fixed
 /// place, as on a microcontroller, it lies in `.rodata`, in flash.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_static_table_lies_in_memory_that_nobody_can_write() {
     static mut OTHER: u64 = 1;
