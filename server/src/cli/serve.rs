@@ -1,7 +1,6 @@
 //! `barewire serve`: starts a server, waits for a signal, ends in good order.
 
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,9 @@ use crate::server::{Server, StartError, connections_possible, worker_count};
 const LOOK: Duration = Duration::from_millis(500);
 /// How often one that ends is looked at: what a person does not notice.
 const LOOK_AT_END: Duration = Duration::from_millis(5);
+/// Signals within this time are one: `timeout` and some supervisors send it to the process and to
+/// its group, microseconds apart. Nobody presses a key twice as fast.
+const ONE_SIGNAL: Duration = Duration::from_millis(200);
 
 /// Serves until a signal comes.
 ///
@@ -34,7 +36,7 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         Failure::new(Code::Resources, what)
     })?;
     let server = Server::start(&config, move |number| board.worker(number))
-        .map_err(|error| not_started(error, config.bind))?;
+        .map_err(|error| not_started(error, &config))?;
     say(banner::text(&banner::Facts {
         addr: server.local_addr(),
         workers: server.workers(),
@@ -79,7 +81,8 @@ fn settle(choices: Choices) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn not_started(error: StartError, bind: SocketAddr) -> Failure {
+fn not_started(error: StartError, config: &Config) -> Failure {
+    let bind = config.bind;
     let code = match &error {
         StartError::Config(_) => Code::Usage,
         StartError::Busy(_) => Code::Busy,
@@ -87,6 +90,11 @@ fn not_started(error: StartError, bind: SocketAddr) -> Failure {
         StartError::Io(_) => Code::Other,
     };
     let line = match &error {
+        StartError::Descriptors { needed, allowed } if config.connections <= config.workers => {
+            format!(
+                "{needed} open files are needed even so, {allowed} are allowed (raise `ulimit -n`)"
+            )
+        }
         StartError::Memory { bytes } => {
             format!("{bytes} bytes of memory cannot be had (lower --connections or --slots)")
         }
@@ -112,11 +120,13 @@ fn attend(server: Server, signals: &Signals, shutdown_ms: u64) -> Code {
             return report(server, false);
         }
     }
-    let deadline = Instant::now() + Duration::from_millis(shutdown_ms);
+    let asked = Instant::now();
+    let deadline = asked + Duration::from_millis(shutdown_ms);
     handle.drain();
     say(banner::stopping(shutdown_ms));
     while !server.is_done() {
-        if signals.wait_timeout(LOOK_AT_END).is_some() || Instant::now() >= deadline {
+        let again = signals.wait_timeout(LOOK_AT_END).is_some() && asked.elapsed() >= ONE_SIGNAL;
+        if again || Instant::now() >= deadline {
             handle.abort();
             return report(server, false);
         }
@@ -133,5 +143,38 @@ fn report(server: Server, finished: bool) -> Code {
             if finished { Code::Done } else { Code::Other }
         }
         Err(_) => Code::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_few_descriptors_say_what_helps() {
+        let told = |connections| {
+            let config = Config {
+                connections,
+                workers: 2,
+                ..Config::default()
+            };
+            let error = StartError::Descriptors {
+                needed: 55,
+                allowed: 16,
+            };
+            not_started(error, &config)
+        };
+        let advice = |line: &str| Failure::new(Code::Resources, line);
+        assert_eq!(
+            told(2),
+            advice("55 open files are needed even so, 16 are allowed (raise `ulimit -n`)")
+        );
+        assert_eq!(
+            told(3),
+            advice(
+                "55 open files are needed, 16 are allowed \
+                 (lower --connections, or raise `ulimit -n`)"
+            )
+        );
     }
 }

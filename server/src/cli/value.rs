@@ -60,10 +60,7 @@ fn within(value: Option<u64>, range: &RangeInclusive<u64>) -> Option<u64> {
 }
 
 fn span(range: &RangeInclusive<u64>) -> String {
-    match (range.start(), range.end()) {
-        (least, &u64::MAX) => format!("from {least}"),
-        (least, most) => format!("from {least} to {most}"),
-    }
+    format!("from {} to {}", range.start(), range.end())
 }
 
 #[cfg(test)]
@@ -111,6 +108,5 @@ mod tests {
         }
         assert_eq!(number("7", 8..=9), Err("a number from 8 to 9".to_owned()));
         assert_eq!(number("10", 8..=9), Err("a number from 8 to 9".to_owned()));
-        assert_eq!(number("", 8..=u64::MAX), Err("a number from 8".to_owned()));
     }
 }
