@@ -262,7 +262,7 @@ fn a_mistake_is_one_line_and_code_2() {
         ),
         (
             "0 --recv-bytes 16k",
-            "barewire: both parts of a slot must be multiples of 64 bytes, 1024 to 65472 each\n",
+            "barewire: --slot-bytes, --recv-bytes: both parts of a slot must be multiples of 64 bytes, 1024 to 65472 each\n",
         ),
         (
             "0 4 --slots 3",

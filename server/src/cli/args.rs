@@ -279,8 +279,15 @@ mod tests {
             ("--bind [::1]", "[::1]:8080"),
             ("--bind [::]:8080 9000", "[::]:9000"),
             ("--bind localhost", "127.0.0.1:8080"),
+            ("--bind [fe80::1%2]:80", "[fe80::1%2]:80"),
         ] {
             assert_eq!(served(line).config.bind.to_string(), bind, "{line}");
+        }
+        for value in ["255.255.255.255", "224.0.0.1:80", "ff02::1"] {
+            refused(
+                &format!("--bind {value}"),
+                &format!("--bind {value}: expected the address of one machine"),
+            );
         }
         for value in ["example.org", "1.2.3", "[::1", "1.2.3.4:99999", "::1:x"] {
             refused(

@@ -1,6 +1,7 @@
 //! `barewire serve`: starts a server, waits for a signal, ends in good order.
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,10 @@ fn settle(choices: Choices) -> Result<Config, Failure> {
     let workers_given = config.workers != 0;
     config.workers = worker_count(&config);
     config.limits.reply_bytes_max = config.limits.reply_bytes_max.max(REPLY_BYTES_MAX);
-    config.check().map_err(|error| usage(error.to_string()))?;
+    // What the flags let through can only be wrong together.
+    config
+        .check()
+        .map_err(|error| usage(format!("--slot-bytes, --recv-bytes: {error}")))?;
     if !choices.connections_given {
         config.connections = connections_possible(&config);
     }
@@ -103,11 +107,20 @@ fn not_started(error: StartError, config: &Config) -> Failure {
             io::ErrorKind::PermissionDenied => {
                 format!("{bind} is not allowed (ports below 1024 may want a privilege)")
             }
+            io::ErrorKind::InvalidInput if is_without_interface(bind) => {
+                let (ip, port) = (bind.ip(), bind.port());
+                format!("{bind} wants its interface, by number: --bind [{ip}%1]:{port}")
+            }
             _ => format!("cannot start on {bind}: {cause}"),
         },
         other => other.to_string(),
     };
     Failure::new(code, line)
+}
+
+/// Whether it is an address that each interface may have.
+fn is_without_interface(bind: SocketAddr) -> bool {
+    matches!(bind, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }
 
 /// Waits for the first signal, drains; for the second, or the end of the grace, aborts.
@@ -149,6 +162,27 @@ fn report(server: Server, finished: bool) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_any_interface_is_told_to_name_one() {
+        for (bind, line) in [
+            (
+                "[fe80::1]:80",
+                "[fe80::1]:80 wants its interface, by number: --bind [fe80::1%1]:80",
+            ),
+            (
+                "[::1]:80",
+                "cannot start on [::1]:80: invalid input parameter",
+            ),
+        ] {
+            let config = Config {
+                bind: bind.parse().unwrap(),
+                ..Config::default()
+            };
+            let error = StartError::Io(io::ErrorKind::InvalidInput.into());
+            assert_eq!(not_started(error, &config), Failure::new(Code::Other, line));
+        }
+    }
 
     #[test]
     fn too_few_descriptors_say_what_helps() {
