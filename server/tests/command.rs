@@ -211,7 +211,6 @@ fn help_and_version_are_printed_and_succeed() {
     );
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_text_that_cannot_be_written_is_a_failure_unless_its_reader_left() {
     let to = |args: &str, out: Stdio| {
@@ -225,11 +224,15 @@ fn a_text_that_cannot_be_written_is_a_failure_unless_its_reader_left() {
         (code, err)
     };
     for args in ["help", "help serve", "-V"] {
-        let full = std::fs::File::create("/dev/full").unwrap();
-        let (code, err) = to(args, full.into());
-        assert_eq!(code, Some(1), "{args}");
-        let begin = "barewire: cannot write to standard output: ";
-        assert!(err.starts_with(begin) && err.lines().count() == 1, "{err}");
+        match std::fs::OpenOptions::new().write(true).open("/dev/full") {
+            Ok(full) => {
+                let (code, err) = to(args, full.into());
+                assert_eq!(code, Some(1), "{args}");
+                let begin = "barewire: cannot write to standard output: ";
+                assert!(err.starts_with(begin) && err.lines().count() == 1, "{err}");
+            }
+            Err(error) => eprintln!("left out: no full device here ({error})"),
+        }
 
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
