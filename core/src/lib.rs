@@ -1,7 +1,10 @@
 //! A sans-IO HTTP/1.1 engine: bytes in, bytes out. No `std`, no heap, no unsafe code.
 //!
 //! Begin with [`connection`]: it holds the machine, and an embedding of 14 lines. The reasons for
-//! everything stand in the [`manual`].
+//! everything stand in the [`manual`]; what an embedding has to do, and what it can rely on, in
+//! [`manual::machine`]. Two embeddings to copy, with deadlines, a limit of connections and a close
+//! that loses nothing, are among the examples of this package: `examples/std.rs` (threads, blocking
+//! sockets) and `examples/tokio.rs` (one task a connection).
 //!
 //! | module | what it is | depends on |
 //! |---|---|---|

@@ -212,6 +212,35 @@ fn help_and_version_are_printed_and_succeed() {
 }
 
 #[test]
+fn a_text_that_cannot_be_written_is_a_failure_unless_its_reader_left() {
+    let to = |args: &str, out: Stdio| {
+        let mut command = command(args);
+        command.stdout(out).stderr(Stdio::piped());
+        let mut child = Running(command.spawn().unwrap());
+        let code = child.end().code();
+        let mut err = String::new();
+        let stderr = child.0.stderr.as_mut().unwrap();
+        stderr.read_to_string(&mut err).unwrap();
+        (code, err)
+    };
+    for args in ["help", "help serve", "-V"] {
+        match std::fs::OpenOptions::new().write(true).open("/dev/full") {
+            Ok(full) => {
+                let (code, err) = to(args, full.into());
+                assert_eq!(code, Some(1), "{args}");
+                let begin = "barewire: cannot write to standard output: ";
+                assert!(err.starts_with(begin) && err.lines().count() == 1, "{err}");
+            }
+            Err(error) => eprintln!("left out: no full device here ({error})"),
+        }
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(to(args, writer.into()), (Some(0), String::new()), "{args}");
+    }
+}
+
+#[test]
 fn a_mistake_is_one_line_and_code_2() {
     for (args, line) in [
         (
@@ -227,8 +256,16 @@ fn a_mistake_is_one_line_and_code_2() {
             "barewire: unknown command 'bogus'; see 'barewire help'\n",
         ),
         (
+            "-p 80",
+            "barewire: unknown flag -p; see 'barewire help serve'\n",
+        ),
+        (
+            "127.0.0.1:8081",
+            "barewire: '127.0.0.1:8081' is no port; an address is given with --bind\n",
+        ),
+        (
             "0 --recv-bytes 16k",
-            "barewire: both parts of a slot must be multiples of 64 bytes, 1024 to 65472 each\n",
+            "barewire: --slot-bytes, --recv-bytes: both parts of a slot must be multiples of 64 bytes, 1024 to 65472 each\n",
         ),
         (
             "0 4 --slots 3",
@@ -355,12 +392,28 @@ fn a_second_signal_cuts_off_what_is_left() {
     let (mut under_way, _) = server.half_a_request();
     server.signal("TERM");
     server.read_until("stopping ");
+    std::thread::sleep(Duration::from_millis(300));
     server.signal("TERM");
     let (code, last) = server.end();
     assert_eq!(code, Some(1), "{last}");
     assert!(last.starts_with("aborted      1 connections, "), "{last}");
     // Reset, or closed: in any case without an answer.
     assert_eq!(under_way.read(&mut [0; 64]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    // As `timeout` sends it: to the process, then to its group.
+    let mut server = Serving::start("0 1");
+    let (mut under_way, rest) = server.half_a_request();
+    server.signal("TERM");
+    server.read_until("stopping ");
+    server.signal("TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    under_way.write_all(rest).unwrap();
+    assert!(rest_of(under_way).starts_with("HTTP/1.1 200 "));
+    let (code, last) = server.end();
+    assert_eq!(code, Some(0), "{last}");
 }
 
 #[test]

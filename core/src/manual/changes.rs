@@ -16,4 +16,14 @@
 //! * **`Completion::Ended`** tells the end of an idle connection without taking a slot for it.
 //! * **A body's least pace is judged in windows that start anew whenever enough has come.** An
 //!   average since the start lets a sender bank a fast beginning and then hold a slot for hours.
+//! * **A server with fewer than 64 slots is patient under pressure.** The rule was that the oldest
+//!   incomplete head gives way at once. With few slots all of them are taken now and then in good
+//!   times too, and clients whose heads come in two packets pushed each other out: there everybody
+//!   is given a second first.
+//! * **Peers that do not read give way too**, when nothing else frees a slot. The rule named heads and
+//!   bodies only; but a client that asks and never takes the answer holds a slot for as long.
+//! * **A path without params is found by one hash of all of it**, before any walk by segments. The
+//!   walk cost as much for each segment of a literal path, and most paths of a table are literal.
+//! * **Where a refusal broke is computed afterwards**, from the state at the fault, and not noted on
+//!   the way: a good head pays nothing, and no structure grew.
 //! * **Upgrades are not there yet**: no `Step::Upgraded`. They come with their first user.

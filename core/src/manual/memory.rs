@@ -17,15 +17,40 @@
 //! | the driver's entry | 48 | `driver/entry.rs` |
 //! | the timer's entry | 16 | `wheel.rs` |
 //! | its place in the list of deferred exchanges | 4 | `server/src/footprint.rs` |
+//! | its address in the counts of addresses | 16 to 32 | `server/src/addresses.rs` |
+//! | its slot in the list of free ones, twice at the start | 64 | `server/src/footprint.rs` |
+//! | its slot in the line of waits | 16 | `server/src/worker/waits.rs` |
 //! | an active connection, besides | 16,384 | the slot |
 //!
 //! When all slots are in use, connections that have something to say wait in line for one; further
-//! connections than there may be are told 503. Neither takes memory that was not there before.
+//! connections than there may be, in all or from one address (`--per-address`), are told 503. Neither
+//! takes memory that was not there before.
+//!
+//! # Who gives way
+//!
+//! A slot is held from the first byte of a request to the last of its answer, so who sends slowly
+//! holds it for long, and some thousands who do it on purpose would hold them all. While fewer than
+//! an eighth of a worker's slots are free, connections give way, in this order:
+//!
+//! 1. Those that keep the server waiting, the oldest wait first: an incomplete head (408, close), a
+//!    body behind its least rate (408, close), a connection that lingers after its last answer
+//!    (closed). Addresses with more connections than their share come first, then all others.
+//! 2. If not one slot is free even so: peers that have taken nothing of an answer for long, reset.
+//!
+//! A body may be behind, and an answer be left, for a second; for a tenth of one when no slot is
+//! free. Nobody else is disturbed: no request that is being answered, no body that keeps its rate,
+//! no idle connection, as it holds no slot. A sixteenth of the slots, 64 at most, is kept for
+//! refusals, so that a full server still says why. The last line of the server counts who gave way;
+//! the rule in full is in `server/src/worker/pressure.rs`.
+//!
+//! Waits are found in a line, oldest first: 16 bytes a slot, for two marks, of which one may be
+//! stale. Connections of each address are counted in two rows of cells (a count-min sketch), never
+//! too low and hardly ever too high, in memory that does not grow with the addresses.
 //!
 //! # The sum
 //!
 //! Every table, list and queue has its size from the start, so there is a sum, and the server's
-//! first lines say it: `memory       at most 401,905,088 bytes` by default, on two cores. One
+//! first lines say it: `memory       at most 402,327,232 bytes` by default, on two cores. One
 //! function (`Config::memory_bytes_max`, for embedders as well) adds up:
 //!
 //! | what | bytes by default, two workers |
@@ -34,6 +59,8 @@
 //! | users, ids, books (the challenge's; `Board::memory_bytes_max`) | 222,529,408 |
 //! | tables: 196 a connection, and for 64 places more a worker (the 503s) | 1,985,088 |
 //! | lists of free slots: 32 a slot, and as much again at the start | 640,000 |
+//! | lines of waits: 16 a slot | 160,000 |
+//! | counts of addresses: two rows of 32,768 cells | 262,144 |
 //! | stacks: 2 MiB a worker | 4,194,304 |
 //! | an allocator's arena and rounding: 160 KiB a worker | 327,680 |
 //! | the program: code, static data, C library, main thread | 8,388,608 |

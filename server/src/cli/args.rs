@@ -1,12 +1,14 @@
 //! The command line, read into plain structs. Nothing here looks at the machine.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 
 use lexopt::{Arg, Parser};
 
 use super::flags::{self, Flag, LOAD, SERVE, Table};
 use super::help::Topic;
-use super::suggest::{unknown_command, unknown_flag};
+use super::suggest::{see, unknown_command, unknown_flag};
+use super::value::bind;
 use crate::challenge::Options;
 use crate::config::Config;
 use crate::load::LoadOptions;
@@ -53,8 +55,14 @@ fn serve(args: &[OsString], topic: Topic) -> Result<Command, String> {
     let mut positions = ["PORT", "WORKERS"].into_iter().zip(["port", "workers"]);
     let place = |choices: &mut Choices, value: &OsStr| {
         let Some((place, flag)) = positions.next() else {
-            return Err(format!("unexpected argument '{}'", value.display()));
+            return Err(format!("unexpected argument {}", quoted(value)));
         };
+        if place == "PORT" && is_address(value) {
+            let value = quoted(value);
+            return Err(format!(
+                "{value} is no port; an address is given with --bind"
+            ));
+        }
         let is_word = value
             .to_str()
             .is_none_or(|v| v.starts_with(|c: char| c.is_alphabetic()));
@@ -64,19 +72,19 @@ fn serve(args: &[OsString], topic: Topic) -> Result<Command, String> {
         let flag = flags::find(SERVE, flag).ok_or("no such flag")?;
         store(flag, place, choices, value)
     };
-    let asked = read(args, SERVE, &mut choices, place)?;
+    let asked = read(args, ("serve", SERVE), &mut choices, place)?;
     Ok(asked.command(topic, || Command::Serve(Box::new(choices))))
 }
 
 fn load(args: &[OsString]) -> Result<Command, String> {
     let mut options = LoadOptions::default();
     let place = |_: &mut LoadOptions, value: &OsStr| {
-        let value = value.display();
+        let value = quoted(value);
         Err(format!(
-            "unexpected argument '{value}' (the server is given with --url)"
+            "unexpected argument {value} (the server is given with --url)"
         ))
     };
-    let asked = read(args, LOAD, &mut options, place)?;
+    let asked = read(args, ("load", LOAD), &mut options, place)?;
     if matches!(asked, Asked::Work) && options.threads > options.connections {
         let (threads, connections) = (options.threads, options.connections);
         return Err(format!(
@@ -94,13 +102,13 @@ fn help(args: &[OsString]) -> Result<Command, String> {
             Some("load") => Topic::Load,
             Some("help" | "-h" | "--help") => Topic::Overview,
             _ => {
-                let one = one.display();
-                return Err(format!("no help about '{one}': expected serve or load"));
+                let one = quoted(one);
+                return Err(format!("no help about {one}: expected serve or load"));
             }
         },
     };
     match args.get(1) {
-        Some(more) => Err(format!("unexpected argument '{}'", more.display())),
+        Some(more) => Err(format!("unexpected argument {}", quoted(more))),
         None => Ok(Command::Help(topic)),
     }
 }
@@ -126,7 +134,7 @@ impl Asked {
 /// again wins.
 fn read<T>(
     args: &[OsString],
-    table: Table<T>,
+    (command, table): (&str, Table<T>),
     target: &mut T,
     mut place: impl FnMut(&mut T, &OsStr) -> Result<(), String>,
 ) -> Result<Asked, String> {
@@ -137,7 +145,7 @@ fn read<T>(
             Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Asked::Help),
             Some(Arg::Short('V') | Arg::Long("version")) => return Ok(Asked::Version),
             Some(Arg::Short(short)) => {
-                return Err(format!("unknown flag -{short}; see 'barewire help'"));
+                return Err(format!("unknown flag -{short}; {}", see(command)));
             }
             Some(Arg::Value(value)) => {
                 place(target, &value)?;
@@ -146,7 +154,7 @@ fn read<T>(
             Some(Arg::Long(name)) => name.to_owned(),
         };
         let Some(flag) = flags::find(table, &name) else {
-            return Err(unknown_flag(&name, &flags::names(table)));
+            return Err(unknown_flag(&name, command, &flags::names(table)));
         };
         if flag.value.is_empty() {
             (flag.set)(target, "").map_err(|expected| format!("--{name}: expected {expected}"))?;
@@ -163,14 +171,39 @@ fn read<T>(
 fn store<T>(flag: &Flag<T>, called: &str, target: &mut T, value: &OsStr) -> Result<(), String> {
     // What is no text at all is no value of any flag.
     (flag.set)(target, &value.to_string_lossy())
-        .map_err(|expected| format!("{called} {}: expected {expected}", value.display()))
+        .map_err(|expected| format!("{called} {}: expected {expected}", shown(value)))
+}
+
+/// A value as one would type it: between marks if it would not stand out otherwise, and never what a
+/// terminal would obey.
+fn shown(value: &OsStr) -> String {
+    let text = value.to_string_lossy();
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    match text.is_empty() || text.ends_with(':') || text.contains(odd) {
+        true => quoted(value),
+        false => text.into_owned(),
+    }
+}
+
+/// The same, always between marks.
+fn quoted(value: &OsStr) -> String {
+    format!("'{}'", value.to_string_lossy().escape_debug())
+}
+
+/// Whether a word was meant for `--bind`: `10.0.0.1`, `[::1]:80`, `localhost:8080`.
+fn is_address(value: &OsStr) -> bool {
+    let text = value.to_string_lossy();
+    let mut ignored = SocketAddr::from(([0; 4], 0));
+    let (name, port) = text.rsplit_once(':').unwrap_or((&text, ""));
+    bind(&mut ignored, &text).is_ok()
+        || (!name.is_empty() && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The one fault that the scanner finds by itself: `--prefault=yes`.
 fn unwanted_value(error: &lexopt::Error) -> String {
     match error {
         lexopt::Error::UnexpectedValue { option, value } => {
-            format!("{option} {}: expected no value", value.display())
+            format!("{option} {}: expected no value", shown(value))
         }
         other => other.to_string(),
     }
@@ -182,7 +215,7 @@ mod tests {
     use crate::challenge::EventReply;
     use crate::load::Values;
     use barewire_core::connection::{Refusals, ServerName};
-    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     fn command(line: &str) -> Result<Command, String> {
         parse(line.split_whitespace().map(OsString::from))
@@ -246,8 +279,15 @@ mod tests {
             ("--bind [::1]", "[::1]:8080"),
             ("--bind [::]:8080 9000", "[::]:9000"),
             ("--bind localhost", "127.0.0.1:8080"),
+            ("--bind [fe80::1%2]:80", "[fe80::1%2]:80"),
         ] {
             assert_eq!(served(line).config.bind.to_string(), bind, "{line}");
+        }
+        for value in ["255.255.255.255", "224.0.0.1:80", "ff02::1"] {
+            refused(
+                &format!("--bind {value}"),
+                &format!("--bind {value}: expected the address of one machine"),
+            );
         }
         for value in ["example.org", "1.2.3", "[::1", "1.2.3.4:99999", "::1:x"] {
             refused(
@@ -373,7 +413,7 @@ mod tests {
             "WORKERS four: expected a number from 0 to 1024",
         );
         refused("--port=+1", "--port +1: expected a number from 0 to 65535");
-        refused("--port=", "--port : expected a number from 0 to 65535");
+        refused("--port=", "--port '': expected a number from 0 to 65535");
         refused(
             "--workers 1.5",
             "--workers 1.5: expected a number from 0 to 1024",
@@ -388,7 +428,7 @@ mod tests {
         );
         refused(
             "--body-bytes-max 99999999999g",
-            "--body-bytes-max 99999999999g: expected bytes (or k, m, g) from 0",
+            "--body-bytes-max 99999999999g: expected bytes (or k, m, g) from 0 to 18446744073709551615",
         );
         refused(
             "--event-reply 204",
@@ -421,6 +461,35 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_would_not_stand_out_is_put_between_marks() {
+        for (value, shown) in [
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("127.0.0.1:", "'127.0.0.1:'"),
+            ("\u{1b}[2J", "'\\u{1b}[2J'"),
+        ] {
+            let args = ["--bind", value].map(OsString::from);
+            assert_eq!(
+                parse(args).map(|_| ()),
+                Err(format!(
+                    "--bind {shown}: expected an IP address, with :PORT if wanted"
+                ))
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_in_place_of_the_port_is_told_its_flag() {
+        for word in ["127.0.0.1", "10.0.0.1:80", "[::1]:80", "::1", "host:8080"] {
+            refused(
+                word,
+                &format!("'{word}' is no port; an address is given with --bind"),
+            );
+        }
+        refused("8080.5", "PORT 8080.5: expected a number from 0 to 65535");
+    }
+
+    #[test]
     fn what_is_unknown_is_named_with_what_was_probably_meant() {
         refused(
             "--conections 5",
@@ -439,8 +508,13 @@ mod tests {
             "load --request 5",
             "unknown flag --request; did you mean --requests?",
         );
-        refused("--xyzzy", "unknown flag --xyzzy; see 'barewire help'");
-        refused("-x", "unknown flag -x; see 'barewire help'");
+        refused("--xyzzy", "unknown flag --xyzzy; see 'barewire help serve'");
+        refused("-x", "unknown flag -x; see 'barewire help serve'");
+        refused("load -p", "unknown flag -p; see 'barewire help load'");
+        refused(
+            "load --xyzzy",
+            "unknown flag --xyzzy; see 'barewire help load'",
+        );
         refused(
             "serve --requests 5",
             "unknown flag --requests here: it belongs to 'barewire load'",

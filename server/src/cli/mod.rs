@@ -67,8 +67,8 @@ where
 
 fn execute(command: Command) -> Result<Code, Failure> {
     match command {
-        Command::Help(topic) => say(help::text(topic)),
-        Command::Version => say(format_args!("barewire {VERSION}\n")),
+        Command::Help(topic) => tell(help::text(topic))?,
+        Command::Version => tell(format_args!("barewire {VERSION}\n"))?,
         Command::Serve(choices) => return serve::serve(*choices),
         Command::Load(options) => return send(&options),
     }
@@ -79,10 +79,26 @@ fn execute(command: Command) -> Result<Code, Failure> {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Writes to standard output at once. Nobody listening is no reason to stop: a server whose
-/// terminal is gone goes on, and `barewire help | head -1` is no failure.
+/// terminal or disk is gone goes on.
 fn say(text: impl fmt::Display) {
+    let _ = put(text);
+}
+
+/// The same where the text is all there is to do: what could not be written is a failure, but for a
+/// reader that has seen enough, as in `barewire help | head -1`.
+fn tell(text: impl fmt::Display) -> Result<(), Failure> {
+    match put(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Code::Other,
+            format!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn put(text: impl fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let _ = write!(out, "{text}").and_then(|()| out.flush());
+    write!(out, "{text}").and_then(|()| out.flush())
 }
 
 /// One line on standard error.

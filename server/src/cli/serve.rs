@@ -16,6 +16,9 @@ use crate::server::{Server, StartError, connections_possible, worker_count};
 const LOOK: Duration = Duration::from_millis(500);
 /// How often one that ends is looked at: what a person does not notice.
 const LOOK_AT_END: Duration = Duration::from_millis(5);
+/// Signals within this time are one: `timeout` and some supervisors send it to the process and to
+/// its group, microseconds apart. Nobody presses a key twice as fast.
+const ONE_SIGNAL: Duration = Duration::from_millis(200);
 
 /// Serves until a signal comes.
 ///
@@ -34,7 +37,7 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         Failure::new(Code::Resources, what)
     })?;
     let server = Server::start(&config, move |number| board.worker(number))
-        .map_err(|error| not_started(error, config.bind))?;
+        .map_err(|error| not_started(error, &config))?;
     say(banner::text(&banner::Facts {
         addr: server.local_addr(),
         workers: server.workers(),
@@ -61,7 +64,10 @@ fn settle(choices: Choices) -> Result<Config, Failure> {
     let workers_given = config.workers != 0;
     config.workers = worker_count(&config);
     config.limits.reply_bytes_max = config.limits.reply_bytes_max.max(REPLY_BYTES_MAX);
-    config.check().map_err(|error| usage(error.to_string()))?;
+    // What the flags let through can only be wrong together.
+    config
+        .check()
+        .map_err(|error| usage(format!("--slot-bytes, --recv-bytes: {error}")))?;
     if !choices.connections_given {
         config.connections = connections_possible(&config);
     }
@@ -79,7 +85,8 @@ fn settle(choices: Choices) -> Result<Config, Failure> {
     Ok(config)
 }
 
-fn not_started(error: StartError, bind: SocketAddr) -> Failure {
+fn not_started(error: StartError, config: &Config) -> Failure {
+    let bind = config.bind;
     let code = match &error {
         StartError::Config(_) => Code::Usage,
         StartError::Busy(_) => Code::Busy,
@@ -87,6 +94,11 @@ fn not_started(error: StartError, bind: SocketAddr) -> Failure {
         StartError::Io(_) => Code::Other,
     };
     let line = match &error {
+        StartError::Descriptors { needed, allowed } if config.connections <= config.workers => {
+            format!(
+                "{needed} open files are needed even so, {allowed} are allowed (raise `ulimit -n`)"
+            )
+        }
         StartError::Memory { bytes } => {
             format!("{bytes} bytes of memory cannot be had (lower --connections or --slots)")
         }
@@ -95,11 +107,20 @@ fn not_started(error: StartError, bind: SocketAddr) -> Failure {
             io::ErrorKind::PermissionDenied => {
                 format!("{bind} is not allowed (ports below 1024 may want a privilege)")
             }
+            io::ErrorKind::InvalidInput if is_without_interface(bind) => {
+                let (ip, port) = (bind.ip(), bind.port());
+                format!("{bind} wants its interface, by number: --bind [{ip}%1]:{port}")
+            }
             _ => format!("cannot start on {bind}: {cause}"),
         },
         other => other.to_string(),
     };
     Failure::new(code, line)
+}
+
+/// Whether it is an address that each interface may have.
+fn is_without_interface(bind: SocketAddr) -> bool {
+    matches!(bind, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }
 
 /// Waits for the first signal, drains; for the second, or the end of the grace, aborts.
@@ -112,11 +133,13 @@ fn attend(server: Server, signals: &Signals, shutdown_ms: u64) -> Code {
             return report(server, false);
         }
     }
-    let deadline = Instant::now() + Duration::from_millis(shutdown_ms);
+    let asked = Instant::now();
+    let deadline = asked + Duration::from_millis(shutdown_ms);
     handle.drain();
     say(banner::stopping(shutdown_ms));
     while !server.is_done() {
-        if signals.wait_timeout(LOOK_AT_END).is_some() || Instant::now() >= deadline {
+        let again = signals.wait_timeout(LOOK_AT_END).is_some() && asked.elapsed() >= ONE_SIGNAL;
+        if again || Instant::now() >= deadline {
             handle.abort();
             return report(server, false);
         }
@@ -133,5 +156,59 @@ fn report(server: Server, finished: bool) -> Code {
             if finished { Code::Done } else { Code::Other }
         }
         Err(_) => Code::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_any_interface_is_told_to_name_one() {
+        for (bind, line) in [
+            (
+                "[fe80::1]:80",
+                "[fe80::1]:80 wants its interface, by number: --bind [fe80::1%1]:80",
+            ),
+            (
+                "[::1]:80",
+                "cannot start on [::1]:80: invalid input parameter",
+            ),
+        ] {
+            let config = Config {
+                bind: bind.parse().unwrap(),
+                ..Config::default()
+            };
+            let error = StartError::Io(io::ErrorKind::InvalidInput.into());
+            assert_eq!(not_started(error, &config), Failure::new(Code::Other, line));
+        }
+    }
+
+    #[test]
+    fn too_few_descriptors_say_what_helps() {
+        let told = |connections| {
+            let config = Config {
+                connections,
+                workers: 2,
+                ..Config::default()
+            };
+            let error = StartError::Descriptors {
+                needed: 55,
+                allowed: 16,
+            };
+            not_started(error, &config)
+        };
+        let advice = |line: &str| Failure::new(Code::Resources, line);
+        assert_eq!(
+            told(2),
+            advice("55 open files are needed even so, 16 are allowed (raise `ulimit -n`)")
+        );
+        assert_eq!(
+            told(3),
+            advice(
+                "55 open files are needed, 16 are allowed \
+                 (lower --connections, or raise `ulimit -n`)"
+            )
+        );
     }
 }

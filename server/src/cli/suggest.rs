@@ -2,17 +2,22 @@
 
 use super::flags::{self, LOAD, SERVE};
 
+/// Where the flags of a command stand.
+pub(crate) fn see(command: &str) -> String {
+    format!("see 'barewire help {command}'")
+}
+
 /// The line about a flag that is not among those `known` to the command.
-pub(crate) fn unknown_flag(name: &str, known: &[&str]) -> String {
+pub(crate) fn unknown_flag(name: &str, command: &str, known: &[&str]) -> String {
     let line = format!("unknown flag --{name}");
-    for (command, flags) in [("serve", flags::names(SERVE)), ("load", flags::names(LOAD))] {
+    for (other, flags) in [("serve", flags::names(SERVE)), ("load", flags::names(LOAD))] {
         if flags.contains(&name) {
-            return format!("{line} here: it belongs to 'barewire {command}'");
+            return format!("{line} here: it belongs to 'barewire {other}'");
         }
     }
     match nearest(name, known) {
         Some(near) => format!("{line}; did you mean --{near}?"),
-        None => format!("{line}; see 'barewire help'"),
+        None => format!("{line}; {}", see(command)),
     }
 }
 

@@ -110,7 +110,7 @@ impl LoadOptions {
                 "--pipeline must be 1 to 4096",
             ),
             (self.pace == Some(0), "--pace must be at least 1"),
-            (self.timeout_ms == 0, "--timeout must be at least 1 ms"),
+            (self.timeout_ms == 0, "--timeout-ms must be at least 1"),
             // Sums of halves below 2^64, with room.
             (self.requests > 1 << 50, "--requests must be at most 2^50"),
         ];
@@ -234,9 +234,13 @@ fn conclude(
     } else {
         report.text(options)
     };
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(LoadError::Output)?;
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough changes nothing about the verdict.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(LoadError::Output(error));
+        }
+        _ => {}
+    }
     match report.passed() {
         true => Ok(report),
         false => Err(LoadError::Failed(Box::new(report))),
