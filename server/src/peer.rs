@@ -24,6 +24,8 @@ pub(crate) enum State {
     /// No connection here.
     Vacant,
     Open,
+    /// One too many: it is told so, and counts for no limit.
+    Refused,
     /// Its exchange is deferred, and the connection waits in the worker's list for it.
     Deferred,
 }

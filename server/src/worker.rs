@@ -99,8 +99,9 @@ pub struct Worker<'m, D: Driver, A: App> {
     deferred: VecDeque<u32>,
     waits: Waits,
     gauge: Gauge,
-    /// Connections open now.
+    /// Connections open now, and those of them that were let in.
     open: usize,
+    served: usize,
     admission: Admission,
     draining: bool,
     tally: Tally,
@@ -132,6 +133,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             deferred: memory.deferred,
             waits: memory.waits,
             open: 0,
+            served: 0,
             admission,
             draining: false,
             tally: Tally::default(),
@@ -283,17 +285,20 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.open += 1;
         self.peers[id.index as usize].open(id, from);
         let of_address = self.admission.addresses.enter(from);
-        if self.open <= self.admission.open_max
+        if self.served < self.admission.open_max
             && of_address <= self.admission.per_address_max
             && !self.draining
         {
+            self.served += 1;
             self.wait_for_first_byte(id);
             return;
         }
+        self.admission.addresses.leave(from);
         self.tally.refused += 1;
+        let peer = &mut self.peers[id.index as usize];
+        peer.state = State::Refused;
         match self.slots.take_reserved() {
             Some(slot) => {
-                let peer = &mut self.peers[id.index as usize];
                 peer.put(slot);
                 peer.connection.refuse_busy();
                 self.run(id.index);
@@ -465,8 +470,10 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         let peer = &mut self.peers[index as usize];
         let in_flight = self.driver.close(id, abort);
         peer.land(in_flight);
-        peer.state = State::Vacant;
-        self.admission.addresses.leave(peer.from);
+        if std::mem::replace(&mut peer.state, State::Vacant) != State::Refused {
+            self.admission.addresses.leave(peer.from);
+            self.served -= 1;
+        }
         self.wheel.disarm(index);
         if let Some(slot) = peer.slot() {
             self.slots.give(slot);

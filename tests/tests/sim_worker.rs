@@ -62,7 +62,7 @@ fn every_answer_is_right_whatever_the_kernel_does() {
     // That nothing went wrong says little if nothing happened.
     let least = seeds as usize;
     assert!(answers > 20 * least && events > 5 * least, "too little");
-    assert!(refused > least / 10 && stalled > least / 5, "too little");
+    assert!(refused > least / 20 && stalled > least / 5, "too little");
     assert!(gave_way > least / 10, "too little");
 }
 

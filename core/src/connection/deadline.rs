@@ -165,9 +165,13 @@ impl Deadline {
     }
 
     /// A word that changes whenever something else begins to be waited for, and with every new pace
-    /// window.
+    /// window. Answers that are sent within a window, and do not put it off, change nothing.
     pub fn stamp(&self) -> u64 {
-        u64::from(self.request) << 40 | u64::from(self.wait.0) << 32 | u64::from(self.due_ms)
+        let (wait, due_ms) = match self.wait.is_paced() && self.wait.is(Wait::Send) {
+            true => (WaitCode::new(Wait::Body, 0).paced(true), self.limit_ms),
+            false => (self.wait, self.due_ms),
+        };
+        u64::from(self.request) << 40 | u64::from(wait.0) << 32 | u64::from(due_ms)
     }
 
     /// Milliseconds that have gone by of `allowed_ms`, which began to run when this deadline was

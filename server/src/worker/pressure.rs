@@ -5,18 +5,19 @@
 //! them all. So, while fewer than an eighth of a worker's slots are free, in this order:
 //!
 //! ```text
-//! for each wait in the line, oldest first, whose address has more connections than its share,
-//! then for each of the others, oldest first,
+//! of the connections that wait for their peer, the longest wait first,
+//! those whose address has more connections than its share, and then the others,
 //!     while too few slots are free:
 //!         an incomplete head gives way (408, close)
 //!         a body behind its least rate gives way (408, close)
 //!         a connection that lingers after its last answer is closed
 //! if not one slot is free even so, once per tick of the timers:
-//!     peers that have taken nothing of a filling of the send buffer for long are reset
+//!     peers that have not taken a filling of the send buffer for long are reset
 //! ```
 //!
-//! How long a body may be behind, or an answer be left, is [`PATIENCE_MS`] while there are slots,
-//! and [`HASTE_MS`] when there are none.
+//! While there are slots, a head or a lingering connection has [`HASTE_MS`], a body or an answer
+//! [`PATIENCE_MS`]. When there are none, bodies and answers have [`HASTE_MS`], and the oldest head
+//! goes at once.
 //!
 //! Nobody else is disturbed: neither a request that is here and is being answered, nor a body that
 //! keeps its rate, nor an idle connection, which holds no slot.
@@ -44,18 +45,27 @@ const HASTE_MS: u32 = 100;
 /// come in two packets would push each other out: everybody is given [`PATIENCE_MS`] then.
 const FEW_SLOTS: usize = 64;
 
+/// Waits that are gone through in vain for each millisecond of pause behind them. One costs half a
+/// microsecond to one, so that ten thousand uploads that keep their rate cost the worker a fifth of
+/// its time at most, and not all of it.
+const WAITS_PER_PAUSE_MS: u64 = 200;
+
 /// When a worker's slots are scarce.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gauge {
     /// With fewer slots free, connections give way.
     low: usize,
-    /// Until so many are. More than `low`, so that the line is gone through for several at once.
+    /// Until so many are. More than `low`, so that the waits are gone through for several at once.
     enough: usize,
     /// Slots that only refusals may take.
     reserve: usize,
-    /// The patience with a head or with lingering, and with the others when no slot is free.
+    /// The patience when no slot is free: with a head or with lingering, and with the others.
     head_ms: u32,
     haste_ms: u32,
+    /// Until then the waits are not gone through again, as it would bring nothing.
+    pause_until_ms: u64,
+    /// Whether that was wished for meanwhile.
+    is_put_off: bool,
     /// When stalled answers may be looked for again.
     next_sweep_ms: u64,
 }
@@ -77,6 +87,8 @@ impl Gauge {
             reserve,
             head_ms,
             haste_ms,
+            pause_until_ms: 0,
+            is_put_off: false,
             next_sweep_ms: 0,
         }
     }
@@ -90,39 +102,59 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
 
     /// When to look again, though nothing happens meanwhile: patience ends by itself.
     pub(super) fn relief_due(&self) -> Instant {
+        if self.gauge.is_put_off {
+            return Instant::from_millis(self.gauge.pause_until_ms);
+        }
         let tick = Instant::from_millis(TICK_MS.into());
         Instant(self.driver.now().0.saturating_add(tick.0))
     }
 
     /// Lets connections give way, if slots are scarce.
     pub(super) fn relieve(&mut self) {
+        self.gauge.is_put_off = false;
         if !self.is_pressed() {
+            return;
+        }
+        let now_ms = self.driver.now().millis();
+        if now_ms < self.gauge.pause_until_ms {
+            self.gauge.is_put_off = true;
             return;
         }
         // What refusals took from the reserve is owed too.
         let mut needed = self.gauge.enough + self.gauge.reserve - self.slots.free();
+        let none_left = self.slots.available() == 0;
+        let waits = self.waits.len();
         for only_above_share in [true, false] {
+            let mut stayed = 0;
             for _ in 0..self.waits.len() {
                 if needed == 0 {
-                    return;
+                    break;
                 }
-                let Some(mark) = self.waits.pop() else { return };
-                match self.may_give_way(mark, only_above_share) {
+                let Some(mark) = self.waits.pop() else { break };
+                match self.may_give_way(mark, only_above_share, none_left) {
                     Verdict::GivesWay => {
                         self.give_way(mark.index);
                         needed -= 1;
                     }
-                    Verdict::Stays => self.waits.put_back(mark),
+                    Verdict::Stays => {
+                        self.waits.put_back(mark);
+                        stayed += 1;
+                    }
                     Verdict::Over => {}
                 }
             }
+            self.waits.restore(stayed);
+            if needed == 0 {
+                return;
+            }
         }
-        if self.slots.available() == 0 {
+        self.gauge.pause_until_ms = now_ms + waits as u64 / WAITS_PER_PAUSE_MS;
+        if none_left {
             self.sweep_stalled(needed);
         }
     }
 
-    fn may_give_way(&mut self, mark: Mark, only_above_share: bool) -> Verdict {
+    fn may_give_way(&mut self, mark: Mark, only_above_share: bool, none_left: bool) -> Verdict {
         let peer = &mut self.peers[mark.index as usize];
         if !holds(peer, mark) {
             return Verdict::Over;
@@ -131,23 +163,21 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
             return Verdict::Stays;
         }
         let now_ms = self.driver.now().millis() as u32;
-        let patience_ms = match self.slots.available() {
-            0 => self.gauge.haste_ms,
-            _ => PATIENCE_MS,
+        let (head_ms, body_ms) = match none_left {
+            true => (self.gauge.head_ms, self.gauge.haste_ms),
+            false => (self.gauge.haste_ms, PATIENCE_MS),
         };
         let gives = match peer.connection.waiting_for() {
-            Wait::Head => peer.deadline.elapsed(self.limits.head_ms, now_ms) >= self.gauge.head_ms,
-            Wait::Linger => {
-                peer.deadline.elapsed(self.limits.linger_ms, now_ms) >= self.gauge.head_ms
-            }
+            Wait::Head => peer.deadline.elapsed(self.limits.head_ms, now_ms) >= head_ms,
+            Wait::Linger => peer.deadline.elapsed(self.limits.linger_ms, now_ms) >= head_ms,
             _ => {
                 // Only the buffer knows how many bytes came: it is taken back for a moment.
                 let id = peer.id(mark.index);
                 peer.land(self.driver.cancel(id));
-                let behind = peer.rx.as_deref().is_some_and(|rx| {
-                    peer.deadline
-                        .is_behind(rx, &self.limits, now_ms, patience_ms)
-                });
+                let behind = peer
+                    .rx
+                    .as_deref()
+                    .is_some_and(|rx| peer.deadline.is_behind(rx, &self.limits, now_ms, body_ms));
                 if !behind {
                     self.driver.recv(id, peer.rx.take());
                 }
@@ -160,8 +190,8 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
         }
     }
 
-    /// Peers that do not take their answers, wherever they are in the table: they are in no line, as
-    /// every answer that a peer takes would be, too.
+    /// Peers that do not take their answers, wherever they are in the table: they are not among the
+    /// waits, as every answer that a peer takes would be there, too.
     fn sweep_stalled(&mut self, mut needed: usize) {
         let now_ms = self.driver.now().millis();
         if now_ms < self.gauge.next_sweep_ms {
@@ -174,7 +204,7 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
                     return;
                 }
                 let peer = &self.peers[index as usize];
-                let stalled = peer.state == State::Open
+                let stalled = peer.state != State::Vacant
                     && peer.connection.waiting_for() == Wait::Send
                     && peer.rx.is_some()
                     && peer.tx.is_none()
@@ -204,7 +234,7 @@ enum Verdict {
     Over,
 }
 
-/// Whether the connection still waits for what it was put into the line for.
+/// Whether the connection still waits for what the mark tells of.
 pub(super) fn holds(peer: &Peer, mark: Mark) -> bool {
     let waits = matches!(
         peer.connection.waiting_for(),
@@ -212,5 +242,5 @@ pub(super) fn holds(peer: &Peer, mark: Mark) -> bool {
     );
     // While bytes are waited for, the receive buffer is in flight and the other one is here.
     let holds_slot = peer.rx.is_none() && peer.tx.is_some();
-    peer.state == State::Open && waits && holds_slot && peer.deadline.due() == mark.due_ms
+    peer.state != State::Vacant && waits && holds_slot && peer.deadline.due() == mark.due_ms
 }

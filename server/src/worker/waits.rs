@@ -7,9 +7,9 @@ use crate::platform::lock;
 /// Connections that hold a slot and keep the server waiting, oldest wait first.
 ///
 /// A mark is made when such a wait begins and is never taken out when it ends: whoever goes through
-/// the line finds out whether it still holds. Each slot has one wait at a time, so of twice as many
-/// marks at least half are stale when there is no room for another one, and sweeping them out costs
-/// two steps for each mark that was made.
+/// them finds out whether it still holds. Each slot has one wait at a time, and each wait one mark,
+/// so of twice as many marks at least half are stale when there is no room for another one, and
+/// sweeping them out costs two steps for each mark that was made.
 #[derive(Debug)]
 pub struct Waits {
     marks: VecDeque<Mark>,
@@ -24,7 +24,7 @@ pub(super) struct Mark {
 }
 
 impl Waits {
-    /// A line for those that hold `slots` slots.
+    /// None yet, with room for those that hold `slots` slots.
     pub fn new(slots: usize) -> Waits {
         let marks_max = Self::marks(slots);
         Waits {
@@ -33,7 +33,7 @@ impl Waits {
         }
     }
 
-    /// Bytes of a line for `slots` slots: 16 for each.
+    /// Bytes of the marks for `slots` slots: 16 for each.
     pub(crate) fn bytes(slots: usize) -> usize {
         Self::marks(slots).saturating_mul(size_of::<Mark>())
     }
@@ -76,12 +76,16 @@ impl Waits {
         self.marks.pop_front()
     }
 
-    /// Puts back one that was taken, behind the others: after `len` of these all are in their order
-    /// again.
+    /// Puts back one that was taken, behind the others until [`restore`](Self::restore).
     pub(super) fn put_back(&mut self, mark: Mark) {
         if self.marks.len() < self.marks_max {
             self.marks.push_back(mark);
         }
+    }
+
+    /// Brings the last `count`, which were put back, to the front again, in their order.
+    pub(super) fn restore(&mut self, count: usize) {
+        self.marks.rotate_right(count.min(self.marks.len()));
     }
 }
 
@@ -95,26 +99,31 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_comes_first() {
-        let mut line = Waits::new(1);
-        (0..3).for_each(|index| line.push(mark(index), |_| true));
-        let first = line.pop().unwrap();
-        assert_eq!(first, mark(0));
-        line.put_back(first);
-        let order: Vec<u32> = std::iter::from_fn(|| line.pop()).map(|m| m.index).collect();
-        assert_eq!(order, [1, 2, 0]);
+    fn the_oldest_comes_first_also_after_some_were_put_back() {
+        let mut waits = Waits::new(1);
+        (0..5).for_each(|index| waits.push(mark(index), |_| true));
+        for index in 0..2 {
+            let taken = waits.pop().unwrap();
+            assert_eq!(taken, mark(index));
+            waits.put_back(taken);
+        }
+        assert_eq!(waits.pop(), Some(mark(2)));
+        waits.restore(2);
+        let order: Vec<u32> = std::iter::from_fn(|| waits.pop().map(|m| m.index)).collect();
+        assert_eq!(order, [0, 1, 3, 4]);
+        waits.restore(0);
     }
 
     #[test]
-    fn a_full_line_loses_what_is_stale_and_never_grows() {
-        let mut line = Waits::new(8);
-        let room = line.marks.capacity();
+    fn full_of_marks_it_loses_what_is_stale_and_never_grows() {
+        let mut waits = Waits::new(8);
+        let room = waits.marks.capacity();
         for index in 0..10_000 {
             // The last eight hold.
-            line.push(mark(index), |other| other.index + 8 > index);
-            assert!(line.marks.contains(&mark(index)), "{index}");
+            waits.push(mark(index), |other| other.index + 8 > index);
+            assert!(waits.marks.contains(&mark(index)), "{index}");
         }
-        assert_eq!(line.marks.capacity(), room);
-        assert!(line.len() <= 16);
+        assert_eq!(waits.marks.capacity(), room);
+        assert!(waits.len() <= 16);
     }
 }

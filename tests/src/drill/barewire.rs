@@ -13,15 +13,6 @@ use super::proc;
 /// How long it may take to start, or to end: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Bytes that a server may take beyond what its banner names: its program and libc's (2.4 MiB of a
-/// page cache that all processes share), stacks and epoll batches of its threads.
-const BESIDES_BYTES: u64 = 4 << 20;
-/// Bytes of tables for each connection that there may be (a test of the workspace: 192), and as
-/// much again for alignment and the application.
-const PLACE_BYTES: u64 = 256;
-/// Places of each worker beyond its connections.
-const RESERVE: u64 = 64;
-
 /// A server in a process of its own, which ends with this value.
 #[derive(Debug)]
 pub struct Barewire {
@@ -127,17 +118,12 @@ impl Barewire {
         number_before(line, word).unwrap_or_else(|| panic!("{name}: {line}"))
     }
 
-    /// Bytes of memory that the banner announces: the line `memory`, or else the sum of what it
-    /// names and of what it does not.
+    /// Bytes of memory that the banner announces.
+    ///
+    /// # Panics
+    /// If it does not.
     pub fn announced_bytes(&self) -> u64 {
-        if let Some(line) = self.fact("memory") {
-            return number_before(line, "bytes").expect("bytes");
-        }
-        let connections = self.fact("connections").expect("connections");
-        let connections = digits(connections.split(' ').next().unwrap_or_default());
-        let places = connections.expect("a number") + RESERVE * self.workers();
-        let named = self.number("reserved", "bytes") + self.number("statistics", "bytes");
-        named + places * PLACE_BYTES + BESIDES_BYTES
+        self.number("memory", "bytes")
     }
 
     /// Threads that work.

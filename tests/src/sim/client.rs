@@ -26,22 +26,41 @@ pub enum Step {
 /// A client's steps, in order. After the last it waits for the server to close.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Milliseconds from the start to the connect, at most; the seed chooses.
+    /// Milliseconds from the start until it may connect.
+    pub connect_after_ms: u64,
+    /// Milliseconds from then to the connect, at most; the seed chooses.
     pub connect_within_ms: u64,
     /// Bytes of answers that are on the way at once at most; a small window makes a slow reader.
     pub window: usize,
+    /// The IPv4 address that it comes from.
+    pub from: [u8; 4],
     /// What it does.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// Connects within 10 ms, with room for 4 KiB of answers.
+    /// Connects within 10 ms from 10.0.0.1, with room for 4 KiB of answers.
     pub fn new(steps: impl Into<Vec<Step>>) -> Plan {
         Plan {
+            connect_after_ms: 0,
             connect_within_ms: 10,
             window: 4096,
+            from: [10, 0, 0, 1],
             steps: steps.into(),
         }
+    }
+
+    /// The same, but it connects so many milliseconds later.
+    pub fn after(self, connect_after_ms: u64) -> Plan {
+        Plan {
+            connect_after_ms,
+            ..self
+        }
+    }
+
+    /// The same from another address.
+    pub fn from(self, from: [u8; 4]) -> Plan {
+        Plan { from, ..self }
     }
 }
 
@@ -99,6 +118,7 @@ impl Times {
 /// A client in the middle of its plan.
 #[derive(Debug)]
 pub(crate) struct Client {
+    pub(crate) from: [u8; 4],
     pub(crate) steps: VecDeque<Step>,
     pub(crate) transcript: Transcript,
     /// A step, or the next piece of one, is on the agenda.
@@ -108,9 +128,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(steps: Vec<Step>) -> Client {
+    pub(crate) fn new(plan: Plan) -> Client {
         Client {
-            steps: steps.into(),
+            from: plan.from,
+            steps: plan.steps.into(),
             transcript: Transcript {
                 received: Vec::new(),
                 sent: 0,

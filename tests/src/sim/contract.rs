@@ -17,6 +17,7 @@ pub struct Checked<D> {
     flights: HashMap<u32, Flight>,
     /// Which open connection holds the buffer at this address.
     owners: HashMap<usize, u32>,
+    cancels: u64,
 }
 
 /// What one open connection has in flight.
@@ -40,12 +41,18 @@ impl<D> Checked<D> {
             inner,
             flights: HashMap::new(),
             owners: HashMap::new(),
+            cancels: 0,
         }
     }
 
     /// The driver below.
     pub fn inner(&self) -> &D {
         &self.inner
+    }
+
+    /// How often something in flight was called back.
+    pub fn cancels(&self) -> u64 {
+        self.cancels
     }
 
     fn flight(&mut self, peer: PeerId) -> &mut Flight {
@@ -170,6 +177,7 @@ impl<D: Driver> Driver for Checked<D> {
     }
 
     fn cancel(&mut self, peer: PeerId) -> InFlight {
+        self.cancels += 1;
         self.flight(peer);
         let in_flight = self.inner.cancel(peer);
         self.land(peer, &in_flight);

@@ -91,9 +91,10 @@ impl SimKernel {
         for (at, plan) in plans.into_iter().enumerate() {
             let within = plan.connect_within_ms as usize * 1_000_000;
             let nanos = kernel.rng.below(within) as u64;
+            let nanos = plan.connect_after_ms * 1_000_000 + nanos;
             kernel.plan(nanos, Act::Connect(at));
             kernel.links.push(Link::new(plan.window));
-            kernel.clients.push(Client::new(plan.steps));
+            kernel.clients.push(Client::new(plan));
         }
         kernel
     }
@@ -364,7 +365,7 @@ impl Kernel for SimKernel {
         self.links[at].held = true;
         self.clients[at].transcript.times.accepted = Some(Instant(self.now));
         let number = NonZeroU32::MIN.saturating_add(at as u32);
-        let client = std::net::SocketAddr::from(([10, 0, 0, 1], at as u16));
+        let client = std::net::SocketAddr::from((self.clients[at].from, at as u16));
         Ok((SimSocket(number), Address::new(client)))
     }
 

@@ -26,6 +26,7 @@
 mod bounds;
 mod client;
 mod contract;
+pub mod crowd;
 mod faults;
 mod kernel;
 mod link;

@@ -138,7 +138,8 @@ impl Scenario {
         let plans = self.scripts.iter().map(|s| s.plan.clone()).collect();
         let kernel = SimKernel::with_faults(self.seed, plans, self.faults);
         let mut props = Props::new(self.open_max + self.reserve, self.slots, self.shape, stage);
-        let mut worker = props.worker(kernel, &mut stage.app, self.limits(), self.open_max);
+        let (app, limits) = (&mut stage.app, self.limits());
+        let mut worker = props.worker(kernel, app, limits, self.open_max, u32::MAX);
         let mut rng = Rng::new(self.seed ^ 0x07e2);
         let mut other_at = self.other_ms.map(|_| Instant(0));
         let mut draining = self.drain_ms.map(Instant::from_millis);

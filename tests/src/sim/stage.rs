@@ -21,6 +21,10 @@ use crate::conformance::{Observation, Response, State};
 /// Bytes of the two parts of a slot: the smallest that there may be, and up to the usual.
 pub(crate) const SHAPES: [(usize, usize); 3] = [(1024, 1024), (2048, 1024), (8192, 8192)];
 
+/// Connections that the counts of addresses have room for: so many that no two addresses share
+/// theirs, whatever their hashes are.
+const ADDRESSES: usize = 10_000;
+
 thread_local! {
     /// What lives as long as its process, and so is used again by every run of this thread.
     pub(crate) static STAGE: RefCell<Option<Stage>> = const { RefCell::new(None) };
@@ -59,7 +63,7 @@ impl Stage {
         let plan = Plan::new([Step::Send(request.into()), Step::HalfClose]);
         let kernel = SimKernel::with_faults(0, vec![plan], Faults::NONE);
         let mut props = Props::new(1, 1, SHAPES.len() - 1, self);
-        let mut worker = props.worker(kernel, &mut self.app, Limits::DEFAULT, 1);
+        let mut worker = props.worker(kernel, &mut self.app, Limits::DEFAULT, 1, u32::MAX);
         while !worker.driver().inner().kernel().is_idle() {
             let Ok(_) = worker.turn(None);
         }
@@ -122,13 +126,14 @@ impl Props {
         app: &'m mut Challenge,
         limits: Limits,
         open_max: usize,
+        per_address_max: u32,
     ) -> Work<'m> {
         let deferred = VecDeque::with_capacity(self.peers.len());
         let waits = Waits::new(self.places.len());
         let admission = Admission {
             open_max,
-            per_address_max: u32::MAX,
-            addresses: Arc::new(Addresses::new(self.peers.len())),
+            per_address_max,
+            addresses: Arc::new(Addresses::new(ADDRESSES)),
         };
         let mut slots = Slots::new(&mut self.places);
         self.fresh.drain(..).for_each(|slot| slots.give(slot));

@@ -1,7 +1,7 @@
 //! More than there may be: connections beyond the limit, bursts of them, and slow ones.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -79,6 +79,68 @@ fn the_limit_is_exact_and_whoever_is_beyond_is_told() {
     say(format_args!(
         "limit of 500: 500 served, {refused} told 503, a place that gets free is taken within \
          {longest:?}"
+    ));
+}
+
+#[test]
+fn each_address_has_a_limit_of_its_own_which_is_exact() {
+    let _alone = alone();
+    // Two workers have one count, wherever the system puts a connection.
+    let server = serve("--workers 2 --connections 500 --per-address 20");
+    let mut swarm = Swarm::new(server.addr());
+    let from = |last| Manner {
+        from: Ipv4Addr::new(127, 0, 0, last),
+        ..Manner::default()
+    };
+    let addresses = [2, 3];
+    let inside = addresses.map(|last| {
+        let all = open(&mut swarm, 20, |_| from(last));
+        assert_eq!(ask(&mut swarm, &all, 20, PATIENCE).len(), 20);
+        all
+    });
+    let (mut accepted, mut refused) = (40, 0);
+    for (last, all) in addresses.into_iter().zip(&inside) {
+        let beyond = open(&mut swarm, 10, |_| from(last));
+        let (mut told, mut ended) = (0, 0);
+        swarm.run(PATIENCE, |_, news| {
+            match news {
+                News::Answer {
+                    peer, status: 503, ..
+                } if beyond.contains(&peer) => told += 1,
+                News::Closed {
+                    peer, reset: false, ..
+                } if beyond.contains(&peer) => ended += 1,
+                other => panic!("{other:?}"),
+            }
+            ended == 10
+        });
+        assert_eq!((told, ended), (10, 10));
+        (accepted, refused) = (accepted + 10, refused + 10);
+        // Another address is not concerned, and a place that gets free is taken by one.
+        let other = open(&mut swarm, 1, |_| from(4));
+        assert_eq!(ask(&mut swarm, &other, 1, PATIENCE), other);
+        swarm.close(all[0], Close::Fin);
+        accepted += 1;
+        let began = Instant::now();
+        loop {
+            let next = open(&mut swarm, 1, |_| from(last));
+            accepted += 1;
+            if ask(&mut swarm, &next, 1, PATIENCE) == next {
+                break;
+            }
+            refused += 1;
+            assert!(began.elapsed() < PATIENCE);
+        }
+        let beyond = open(&mut swarm, 1, |_| from(last));
+        assert!(ask(&mut swarm, &beyond, 1, PATIENCE).is_empty());
+        (accepted, refused) = (accepted + 1, refused + 1);
+    }
+    swarm.close_all(Close::Fin);
+    let tally = server.stop();
+    assert_eq!((tally.connections, tally.refused), (accepted, refused));
+    assert!(tally.in_time);
+    say(format_args!(
+        "limit of 20 for each address: 20 of either served, {refused} told 503"
     ));
 }
 

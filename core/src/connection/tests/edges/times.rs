@@ -304,3 +304,30 @@ fn the_time_that_answers_take_is_not_held_against_a_body() {
     assert_eq!(fillings, 2);
     assert_eq!(peer.watch(&site, now), due + now);
 }
+
+#[test]
+fn an_answer_within_a_window_begins_no_other_wait() {
+    let site = asking(&TIMES);
+    let mut peer = Peer::<2048, 1024>::new();
+    peer.feed(post("Content-Length: 100000\r\n", "").as_bytes());
+    let (stop, _) = peer.flush(&site, &mut echo);
+    assert_eq!(stop, Stop::Read);
+    peer.watch(&site, 0);
+    let first = peer.deadline.stamp();
+    let echo_one = |peer: &mut Peer<2048, 1024>, now, took_ms| {
+        peer.feed(b"q");
+        assert_eq!(peer.go(&site, &mut echo), Stop::Write);
+        peer.watch(&site, now);
+        let sending = peer.deadline.stamp();
+        peer.took(usize::MAX);
+        assert_eq!(peer.go(&site, &mut echo), Stop::Read);
+        peer.watch(&site, now + took_ms);
+        (sending, peer.deadline.stamp())
+    };
+    for now in 1..20 {
+        assert_eq!(echo_one(&mut peer, now, 0), (first, first));
+    }
+    // One that puts the window off moves the deadline, and that is another wait.
+    let (sending, later) = echo_one(&mut peer, 20, 7);
+    assert!(sending == first && later != first);
+}
