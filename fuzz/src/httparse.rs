@@ -51,6 +51,10 @@ pub fn httparse(data: &[u8]) {
                 .map(|header| (header.name.as_bytes(), header.value))
                 .collect();
             assert_eq!(fields, headers);
+            let said = Said::of(&request, &data[..len], true);
+            for fault in RULES {
+                assert!(!said.breaks(fault), "nobody refuses it: {fault:?}");
+            }
         }
         (Ok(None), Ok(Status::Partial)) | (Err(_), Err(_)) => {}
         // We take more.
@@ -78,6 +82,22 @@ pub fn httparse(data: &[u8]) {
         (Ok(ours), Ok(theirs)) => panic!("ours {ours:?}, theirs {theirs:?}"),
     }
 }
+
+/// Rules of ours that a head which is taken must keep.
+const RULES: [Fault; 12] = [
+    Fault::LineEnd,
+    Fault::Misdirected,
+    Fault::HostMissing,
+    Fault::HostTwice,
+    Fault::Host,
+    Fault::Length,
+    Fault::LengthTwice,
+    Fault::LengthAndCoding,
+    Fault::CodingInOldVersion,
+    Fault::CodingNotChunked,
+    Fault::CodingUnknown,
+    Fault::Expectation,
+];
 
 /// A minor version that they do not know, which we take for 1.1.
 fn is_newer(data: &[u8], error: Error) -> bool {
@@ -158,7 +178,8 @@ impl<'a> Said<'a> {
             Fault::CodingUnknown => last && chunks == 1 && codings.len() > 1,
             Fault::Expectation => {
                 let expectations = self.list("expect");
-                expectations.iter().any(|item| item != "100-continue")
+                // HTTP/1.0 cannot expect anything (RFC 9110 section 10.1.1).
+                self.version == Some(1) && expectations.iter().any(|item| item != "100-continue")
             }
             _ => false,
         }
