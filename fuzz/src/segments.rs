@@ -86,7 +86,7 @@ pub(crate) fn pattern(text: &str, rules: Rules) -> Option<Vec<Piece>> {
     let names: Vec<_> = untrimmed.split('/').collect();
     let rest_at = names.iter().position(|name| name.starts_with("{*"));
     let wrong = |name: &&str| **name == *".." || **name == *"{";
-    if names.iter().any(|name| wrong(name)) || rest_at.is_some_and(|at| at + 1 < names.len()) {
+    if names.iter().any(wrong) || rest_at.is_some_and(|at| at + 1 < names.len()) {
         return None;
     }
     let trimmed = trim(text.as_bytes(), rules).get(1..)?;
