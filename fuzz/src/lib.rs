@@ -2,15 +2,23 @@
 //! of the core does not hold. `cargo fuzz` finds bytes; `tests/tests/corpus.rs` replays the kept
 //! ones on stable.
 
+mod answer;
 mod chunk;
 mod connection;
 mod cuts;
 mod head;
+mod httparse;
 mod json;
+mod response;
+mod router;
+mod segments;
 mod target_host;
 
+pub use self::httparse::httparse;
 pub use chunk::chunk;
 pub use connection::connection;
 pub use head::head;
 pub use json::json;
+pub use response::response;
+pub use router::router;
 pub use target_host::target_host;

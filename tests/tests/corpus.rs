@@ -55,3 +55,18 @@ fn the_json_scanner_takes_what_serde_json_takes() {
 fn targets_and_hosts_are_made_of_their_parts() {
     replay("target_host", 19, fuzz::target_host);
 }
+
+#[test]
+fn the_router_finds_what_a_matcher_without_a_tree_finds() {
+    replay("router", 19, fuzz::router);
+}
+
+#[test]
+fn answers_are_read_as_they_were_said() {
+    replay("response", 33, fuzz::response);
+}
+
+#[test]
+fn heads_are_read_as_httparse_reads_them_but_for_named_rules() {
+    replay("httparse", 42, fuzz::httparse);
+}

@@ -125,7 +125,9 @@ impl<'s> Reply<'s> {
         self.connection
     }
 
-    pub(super) fn into_writer(self) -> BodyWriter<'s> {
+    pub(super) fn into_writer(mut self) -> BodyWriter<'s> {
+        // The promise bounds answers in one piece; this one was begun and goes on.
+        self.draft.limit(usize::MAX);
         BodyWriter {
             connection: self.connection,
             draft: self.draft,

@@ -45,9 +45,9 @@ const HASTE_MS: u32 = 100;
 /// come in two packets would push each other out: everybody is given [`PATIENCE_MS`] then.
 const FEW_SLOTS: usize = 64;
 
-/// Waits that are gone through in vain for each millisecond of pause behind them. One costs half a
-/// microsecond to one, so that ten thousand uploads that keep their rate cost the worker a fifth of
-/// its time at most, and not all of it.
+/// For so many waits that were gone through in vain, the next look is put off by 1 ms (in waits per
+/// milliseconds). One costs about half a microsecond, so ten thousand uploads that keep their rate
+/// cost the worker a tenth or two of its time, and not all of it.
 const WAITS_PER_PAUSE_MS: u64 = 200;
 
 /// When a worker's slots are scarce.

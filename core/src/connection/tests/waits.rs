@@ -141,3 +141,46 @@ fn a_deferred_exchange_hears_that_it_will_not_be_answered() {
         assert_eq!((requests, cuts), (2, 1), "{away} {expires}");
     }
 }
+
+/// Found by the fuzz target `response`: the writer of an ending kept the promise as its bound.
+#[test]
+fn a_writer_at_the_end_of_a_body_takes_as_much_as_it_says() {
+    let limits = Limits {
+        reply_bytes_max: 200,
+        ..Limits::DEFAULT
+    };
+    let site = Site {
+        bodies: Bodies::Ask,
+        ..Site::new(&limits)
+    };
+    let mut rx = RecvBuffer::<[u8; 1024]>::new();
+    let mut tx = SendBuffer::<[u8; 1024]>::new();
+    let mut connection = Connection::new();
+    let input = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    let mut wrote = None;
+    while wrote.is_none() {
+        match connection.step(&site, &mut rx, &mut tx) {
+            Step::Read(space) => {
+                space[..input.len()].copy_from_slice(input);
+                rx.filled(input.len());
+            }
+            Step::Head(fork) => {
+                let head = fork.answer().status(Status::OK);
+                let _ = head.stream(None).unwrap().pause();
+            }
+            Step::Chunk(mut inflow) => inflow.take(1),
+            Step::End(ending) => {
+                let Outlet::Writer(mut writer) = ending.outlet else {
+                    panic!("the answer was begun");
+                };
+                let room = writer.room();
+                assert!(room > 500, "{room}");
+                wrote = Some((room, writer.write(&[b'x'; 1024])));
+                let _ = writer.finish();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let (room, n) = wrote.unwrap();
+    assert_eq!(n, room);
+}
