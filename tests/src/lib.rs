@@ -1,6 +1,7 @@
 //! What runs the whole of Barewire: conformance vectors, the simulated kernel, proofs.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod client;
 pub mod conformance;
 pub mod drill;
