@@ -25,10 +25,10 @@ const WIDE: [(&str, usize); 8] = [
     ("core/src/stats/", 20),
     ("core/src/wheel", 12),
     ("core/src/wire/", 20),
-    ("core/", 20),
+    ("core/", 13),
     ("server/src/load/", 60),
     ("server/", 3),
-    ("tests/", 20),
+    ("tests/", 23),
 ];
 
 /// Lines that are too wide. Rows of tables cannot be broken.

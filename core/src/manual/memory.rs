@@ -23,8 +23,8 @@
 //! | an active connection, besides | 16,384 | the slot |
 //!
 //! When all slots are in use, connections that have something to say wait in line for one; further
-//! connections than there may be, in all or from one address (`--per-address`), are told 503. Neither
-//! takes memory that was not there before.
+//! connections than there may be, in all or from one address (`--per-address`), are told 503.
+//! Neither takes memory that was not there before.
 //!
 //! # Who gives way
 //!
@@ -74,9 +74,9 @@
 //!
 //! Reserved is not taken: with the flags as they are, the default server has 4.5 MB resident after
 //! its start (measured; 2.2 MB of it are tables and small things, the rest is the program's file).
-//! Slots, users and ids are touched when they are needed first. Tables of connections are written to
-//! at the start, as their free lists run through them: from 1,000 to 10,000 connections the start
-//! grows by 194 bytes for each (measured), and not by the 16,384 of its slot.
+//! Slots, users and ids are touched when they are needed first. Tables of connections are written
+//! to at the start, as their free lists run through them: from 1,000 to 10,000 connections the
+//! start grows by 194 bytes for each (measured), and not by the 16,384 of its slot.
 //!
 //! The first touch of a page is a page fault: it costs microseconds, and the process if the machine
 //! has promised more than it has. `--prefault` (`Config::prefault` and the challenge's

@@ -46,16 +46,17 @@
 //!
 //! [`Site::refusals`](crate::connection::Site) is [`Explain`], [`Silent`] (an empty body), or
 //! [`Own`]: a function that writes the body and names its type. It is a function and not a closure,
-//! so that a site stays `Copy` and `'static` and wants no allocation; all that can be told is in the
-//! [`Refusal`](crate::connection::Refusal). It cannot break an answer: status, `Date`, `Connection`,
-//! `Content-Length` and the end of the head are the engine's, what it writes is bounded
-//! ([`REFUSAL_BODY_BYTES_MAX`](crate::limits::REFUSAL_BODY_BYTES_MAX)), and a body that became
-//! longer is dropped as a whole for the engine's own, as half an object of JSON is none.
+//! so that a site stays `Copy` and `'static` and wants no allocation; all that can be told is in
+//! the [`Refusal`](crate::connection::Refusal). It cannot break an answer: status, `Date`,
+//! `Connection`, `Content-Length` and the end of the head are the engine's, what it writes is
+//! bounded ([`REFUSAL_BODY_BYTES_MAX`](crate::limits::REFUSAL_BODY_BYTES_MAX)), and a body that
+//! became longer is dropped as a whole for the engine's own, as half an object of JSON is none.
 //!
 //! Handlers refuse with [`ReplyHead::refusal`](crate::connection::ReplyHead::refusal), which takes
 //! the status that was said and the fields that were put, and obeys the same choice. It is given
 //! the notation, as a reply has no way to the head:
-//! [`Head::notation`](crate::wire::Head::notation) reads it there, and only who refuses pays for it.
+//! [`Head::notation`](crate::wire::Head::notation) reads it there, and only who refuses pays for
+//! it.
 //!
 //! # Room
 //!
@@ -66,8 +67,8 @@
 //! # `Server`
 //!
 //! Not sent: it helps those who look for known holes more than anybody else. A
-//! [`ServerName`](crate::connection::ServerName) in the site is sent with every answer, the refusals
-//! included.
+//! [`ServerName`](crate::connection::ServerName) in the site is sent with every answer, the
+//! refusals included.
 //!
 //! [`Explain`]: crate::connection::Refusals::Explain
 //! [`Silent`]: crate::connection::Refusals::Silent
