@@ -361,13 +361,17 @@ fn what_is_left_over_is_seen() {
 
 /// Where packages come from, other than the one registry that everybody has.
 fn other_registries(text: &str) -> Found {
-    let index = "registry+https://github.com/rust-lang/crates.io-index";
+    // As cargo writes it into every lock file.
+    let is_public = |source: &str| {
+        let index = source.strip_prefix("registry+https://github.com/rust-lang/");
+        index.is_some_and(|name| name.ends_with(".io-index") && !name.contains('/'))
+    };
     let is_other = |line: &str| {
         let source = line
             .strip_prefix("source = \"")
             .and_then(|rest| rest.strip_suffix('"'));
         let section = line.trim_start_matches('[');
-        source.is_some_and(|source| source != index)
+        source.is_some_and(|source| !is_public(source))
             || section.starts_with("registries") && section != line
             || section.starts_with("source.")
             || line.contains("registry-index")
