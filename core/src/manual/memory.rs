@@ -80,8 +80,8 @@
 //!
 //! The first touch of a page is a page fault: it costs microseconds, and the process if the machine
 //! has promised more than it has. `--prefault` (`Config::prefault` and the challenge's
-//! `Options::prefault`) has them all at the start, 0.45 s for the default on a small virtual
-//! machine: slots, users, tables, the whole stack of each worker, and the program's code and data.
+//! `Options::prefault`) has them all at the start: slots, users, tables, the whole stack of each
+//! worker, and the program's code and data.
 //! From the first request on the process takes no page fault, minor or major; a test asks the
 //! system, over a mixture of all routes, faults of the protocol, new users, resets, bodies of 1 MiB
 //! and connections that come and go. (Without `--prefault` the same run takes some 3,000.)

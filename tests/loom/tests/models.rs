@@ -124,24 +124,32 @@ fn record(recorder: &mut Recorder<'_>, event: Event) {
     recorder.record(event.0, amount(event)).unwrap();
 }
 
+/// Starts a recorder for each event, and says which of them were answered so far.
+fn two_recorders(
+    stats: &'static Stats<'static>,
+    events: [Event; 2],
+) -> (Vec<JoinHandle<()>>, Vec<Event>) {
+    let told: &'static [AtomicU64; 2] = Box::leak(Box::new([AtomicU64::new(0), AtomicU64::new(0)]));
+    let workers = (0..2)
+        .map(|i| {
+            worker(stats, i, move |recorder| {
+                record(recorder, events[i]);
+                told[i].store(1, Release);
+            })
+        })
+        .collect();
+    let answered = (0..2)
+        .filter(|&i| told[i].load(Acquire) == 1)
+        .map(|i| events[i])
+        .collect();
+    (workers, answered)
+}
+
 /// One snapshot while two recorders count one event each, and one when they are done.
 fn snapshot_beside(events: [Event; 2], preemptions: usize) {
     check(preemptions, move || {
         let stats = stats(2, 2);
-        let told: &'static [AtomicU64; 2] =
-            Box::leak(Box::new([AtomicU64::new(0), AtomicU64::new(0)]));
-        let workers: Vec<_> = (0..2)
-            .map(|i| {
-                worker(stats, i, move |recorder| {
-                    record(recorder, events[i]);
-                    told[i].store(1, Release);
-                })
-            })
-            .collect();
-        let answered: Vec<Event> = (0..2)
-            .filter(|&i| told[i].load(Acquire) == 1)
-            .map(|i| events[i])
-            .collect();
+        let (workers, answered) = two_recorders(stats, events);
         let mut ticket = stats.snapshot();
         let early = try_poll(&mut ticket, stats);
         for worker in workers {
@@ -272,20 +280,7 @@ fn an_event_sent_after_the_answer_is_not_in_it() {
 fn reset_beside(events: [Event; 2], preemptions: usize) {
     check(preemptions, move || {
         let stats = stats(2, 2);
-        let told: &'static [AtomicU64; 2] =
-            Box::leak(Box::new([AtomicU64::new(0), AtomicU64::new(0)]));
-        let workers: Vec<_> = (0..2)
-            .map(|i| {
-                worker(stats, i, move |recorder| {
-                    record(recorder, events[i]);
-                    told[i].store(1, Release);
-                })
-            })
-            .collect();
-        let answered: Vec<Event> = (0..2)
-            .filter(|&i| told[i].load(Acquire) == 1)
-            .map(|i| events[i])
-            .collect();
+        let (workers, answered) = two_recorders(stats, events);
         let mut ticket = stats.reset();
         let early = try_poll(&mut ticket, stats);
         for worker in workers {

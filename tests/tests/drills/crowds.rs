@@ -21,6 +21,25 @@ impl Drop for Stop<'_> {
     }
 }
 
+/// Waits until each of these got an answer without a question, 503, and the end in good order, and
+/// nothing else has happened to anybody.
+fn all_are_told_503(swarm: &mut Swarm, beyond: &[usize]) {
+    let (mut told, mut ended) = (0, 0);
+    swarm.run(PATIENCE, |_, news| {
+        match news {
+            News::Answer {
+                peer, status: 503, ..
+            } if beyond.contains(&peer) => told += 1,
+            News::Closed {
+                peer, reset: false, ..
+            } if beyond.contains(&peer) => ended += 1,
+            other => panic!("{other:?}"),
+        }
+        ended == beyond.len()
+    });
+    assert_eq!((told, ended), (beyond.len(), beyond.len()));
+}
+
 #[test]
 fn the_limit_is_exact_and_whoever_is_beyond_is_told() {
     let _alone = alone();
@@ -33,20 +52,7 @@ fn the_limit_is_exact_and_whoever_is_beyond_is_told() {
     for _ in 0..5 {
         // Beyond: an answer without a question, and the end in good order.
         let beyond = open(&mut swarm, 100, |at| Manner::at(2, at));
-        let (mut told, mut ended) = (0, 0);
-        swarm.run(PATIENCE, |_, news| {
-            match news {
-                News::Answer {
-                    peer, status: 503, ..
-                } if beyond.contains(&peer) => told += 1,
-                News::Closed {
-                    peer, reset: false, ..
-                } if beyond.contains(&peer) => ended += 1,
-                other => panic!("{other:?}"),
-            }
-            ended == 100
-        });
-        assert_eq!((told, ended), (100, 100));
+        all_are_told_503(&mut swarm, &beyond);
         refused += 100;
         accepted += 100;
     }
@@ -101,20 +107,7 @@ fn each_address_has_a_limit_of_its_own_which_is_exact() {
     let (mut accepted, mut refused) = (40, 0);
     for (last, all) in addresses.into_iter().zip(&inside) {
         let beyond = open(&mut swarm, 10, |_| from(last));
-        let (mut told, mut ended) = (0, 0);
-        swarm.run(PATIENCE, |_, news| {
-            match news {
-                News::Answer {
-                    peer, status: 503, ..
-                } if beyond.contains(&peer) => told += 1,
-                News::Closed {
-                    peer, reset: false, ..
-                } if beyond.contains(&peer) => ended += 1,
-                other => panic!("{other:?}"),
-            }
-            ended == 10
-        });
-        assert_eq!((told, ended), (10, 10));
+        all_are_told_503(&mut swarm, &beyond);
         (accepted, refused) = (accepted + 10, refused + 10);
         // Another address is not concerned, and a place that gets free is taken by one.
         let other = open(&mut swarm, 1, |_| from(4));
