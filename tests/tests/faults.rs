@@ -4,18 +4,16 @@
 #[allow(dead_code)] // each test uses a part of it
 mod bounded;
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 use barewire_tests::client::{Client, event, request};
+use barewire_tests::drill::{Barewire, proc};
 use barewire_tests::mixture::{crowd, load};
-use bounded::Process;
 
 /// The program, built with the profile and in the folder of this test.
 fn program() -> &'static PathBuf {
@@ -33,91 +31,9 @@ fn program() -> &'static PathBuf {
     })
 }
 
-struct Server {
-    addr: SocketAddr,
-    /// The first lines, by their first word.
-    facts: HashMap<String, String>,
-    process: Process,
-    /// Open, so that the server can always write.
-    _stdout: BufReader<ChildStdout>,
-}
-
-/// Starts `barewire serve`, behind the words of `under` if there are any.
-fn start(under: &[&str], flags: &str) -> Server {
-    let mut words = under.iter().map(std::ffi::OsStr::new);
-    let mut command = match words.next() {
-        Some(first) => {
-            let mut command = Command::new(first);
-            command.args(words).arg(program());
-            command
-        }
-        None => Command::new(program()),
-    };
-    let child = command
-        .args(["serve", "--port", "0", "--workers", "2"])
-        .args(flags.split_whitespace())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let mut process = Process(child);
-    let mut stdout = BufReader::new(process.0.stdout.take().unwrap());
-    let mut facts = HashMap::new();
-    while !facts.contains_key("stop") {
-        let mut line = String::new();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "{command:?}");
-        let (word, fact) = line.split_once(' ').unwrap();
-        facts.insert(word.to_owned(), fact.trim().to_owned());
-    }
-    Server {
-        addr: facts["listening"]
-            .strip_prefix("http://")
-            .unwrap()
-            .parse()
-            .unwrap(),
-        facts,
-        process,
-        _stdout: stdout,
-    }
-}
-
-impl Server {
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.process.0.id())).unwrap()
-    }
-
-    /// Minor and major faults of all its threads so far.
-    fn faults(&self) -> [u64; 2] {
-        let stat = self.proc("stat");
-        // The name in parentheses may hold anything; behind it the third field begins.
-        let (_, rest) = stat.rsplit_once(") ").unwrap();
-        let fields: Vec<&str> = rest.split(' ').collect();
-        [10, 12].map(|number| fields[number - 3].parse().unwrap())
-    }
-
-    /// A line of its status, in bytes.
-    fn bytes(&self, name: &str) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.trim_start_matches(':').split_whitespace().next());
-        kib.unwrap().parse::<u64>().unwrap() * 1024
-    }
-
-    /// The first number of a fact.
-    fn announced(&self, fact: &str) -> u64 {
-        number(&self.facts[fact])
-    }
-}
-
-/// The first number of a text, in groups of three digits.
-fn number(text: &str) -> u64 {
-    let digits: String = text
-        .chars()
-        .skip_while(|c| !c.is_ascii_digit())
-        .take_while(|c| c.is_ascii_digit() || *c == ',')
-        .filter(|c| *c != ',')
-        .collect();
-    digits.parse().unwrap()
+/// Starts `barewire serve` with two workers, behind the words of `under` if there are any.
+fn start(under: &[&str], flags: &str) -> Barewire {
+    Barewire::start_under(under, program(), &format!("--workers 2 {flags}"))
 }
 
 /// Events of new users, as pipelines of 500. Says how many were counted.
@@ -162,28 +78,28 @@ const SMALL: &str = "--connections 64 --head-ms 200 --users 200000 --user-bytes 
 
 /// Faults of the first 1,000 requests and of a run of more than 30,000 after them, new users and
 /// connections among them.
-fn faults_of_a_run(server: &Server) -> [[u64; 2]; 2] {
-    let start = server.faults();
+fn faults_of_a_run(server: &Barewire) -> [[u64; 2]; 2] {
+    let start = proc::faults(server.pid());
     let mut warm = 0;
     for turn in 0.. {
-        warm += load(server.addr, turn);
+        warm += load(server.addr(), turn);
         if warm >= 1_000 {
             break;
         }
     }
-    let before = server.faults();
+    let before = proc::faults(server.pid());
     let mut requests = 0;
     for turn in 100.. {
-        requests += load(server.addr, turn);
+        requests += load(server.addr(), turn);
         if turn % 20 == 0 {
-            more(server.addr, turn as usize, 4_000);
+            more(server.addr(), turn as usize, 4_000);
         }
         if requests >= 20_000 {
             break;
         }
     }
-    crowd(server.addr);
-    let after = server.faults();
+    crowd(server.addr());
+    let after = proc::faults(server.pid());
     let since = |late: [u64; 2], early: [u64; 2]| [late[0] - early[0], late[1] - early[1]];
     [since(before, start), since(after, before)]
 }
@@ -237,15 +153,15 @@ fn memory_is_locked_where_that_is_allowed_and_it_is_said_where_not() {
         let expected =
             format!(", all touched, not locked (the limit is {grouped} bytes: ulimit -l)");
         assert!(
-            server.facts["memory"].ends_with(&expected),
+            server.fact("memory").unwrap().ends_with(&expected),
             "{:?}",
-            server.facts
+            server.fact("memory")
         );
-        assert!(server.bytes("VmLck") <= 65_536);
+        assert!(proc::status_bytes(server.pid(), "VmLck:") <= 65_536);
         // It goes on, and what was touched is there.
-        assert!(server.bytes("VmRSS") > server.announced("memory") * 6 / 10);
+        assert!(proc::status_bytes(server.pid(), "VmRSS:") > server.announced_bytes() * 6 / 10);
         assert_eq!(
-            Client::new(server.addr)
+            Client::new(server.addr())
                 .ask(&request("GET", "/ping", b""))
                 .status,
             200
@@ -256,19 +172,22 @@ fn memory_is_locked_where_that_is_allowed_and_it_is_said_where_not() {
     }
 
     let server = start(&[], &format!("{SMALL} --prefault"));
-    let (locked, memory) = (server.bytes("VmLck"), &server.facts["memory"]);
+    let (locked, memory) = (
+        proc::status_bytes(server.pid(), "VmLck:"),
+        server.fact("memory").unwrap(),
+    );
     println!("{memory}: {locked} bytes are locked");
     if memory.ends_with(", all touched, locked in memory") {
-        let statistics = server.facts["statistics"].split(" users, ").nth(1).unwrap();
+        let statistics = server.number("statistics", "bytes");
         // Guard pages belong to no stack; what a program takes besides is 2 MiB at least.
         let stacks = 2 * (barewire::STACK_BYTES as u64 - (64 << 10));
-        let sum = server.announced("reserved") + number(statistics) + stacks + (2 << 20);
+        let sum = server.number("reserved", "bytes") + statistics + stacks + (2 << 20);
         assert!(locked >= sum, "{locked} of {sum}");
-        assert!(locked <= server.announced("memory"), "{locked}");
+        assert!(locked <= server.announced_bytes(), "{locked}");
     } else {
         // Whoever runs this may not; then the limit is really too low.
         assert!(memory.contains("not locked (the limit is"), "{memory}");
-        assert!(locked < server.announced("memory"), "{locked}");
+        assert!(locked < server.announced_bytes(), "{locked}");
     }
 }
 
@@ -347,9 +266,12 @@ fn memory_stays_below_what_was_announced_and_not_far_below_if_all_is_touched() {
     let flags = "--connections 300 --users 5000 --user-bytes 1m";
     for (prefault, least_percent) in [("", 15), ("--prefault", 60)] {
         let server = start(&[], &format!("{flags} {prefault}"));
-        let at_start = server.bytes("VmRSS");
-        stress(server.addr, 340);
-        let (most, announced) = (server.bytes("VmHWM"), server.announced("memory"));
+        let at_start = proc::status_bytes(server.pid(), "VmRSS:");
+        stress(server.addr(), 340);
+        let (most, announced) = (
+            proc::status_bytes(server.pid(), "VmHWM:"),
+            server.announced_bytes(),
+        );
         println!("{prefault:10} {at_start} at start, {most} at most, {announced} announced");
         assert!(most <= announced, "{most} of {announced}");
         assert!(
@@ -363,9 +285,17 @@ fn memory_stays_below_what_was_announced_and_not_far_below_if_all_is_touched() {
 fn big_tables_are_touched_as_needed() {
     // As without flags, but for as many connections as every system allows.
     let server = start(&[], "--connections 500 --slots 10000");
-    let (at_start, announced) = (server.bytes("VmRSS"), server.announced("memory"));
+    let (at_start, announced) = (
+        proc::status_bytes(server.pid(), "VmRSS:"),
+        server.announced_bytes(),
+    );
     println!("{at_start} bytes at start, {announced} announced");
     assert!(announced > 386 * 1_000_000, "{announced}");
-    assert!(server.facts["memory"].ends_with(", touched as needed"));
+    assert!(
+        server
+            .fact("memory")
+            .unwrap()
+            .ends_with(", touched as needed")
+    );
     assert!(at_start < 8 << 20, "{at_start}");
 }

@@ -7,17 +7,27 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Processor time of a process so far, in user and kernel mode, in steps of 10 ms.
-pub fn cpu(pid: u32) -> Duration {
+/// Two fields of `/proc/PID/stat`, numbered from 1 as the system's manual does.
+fn stat(pid: u32, fields: [usize; 2]) -> [u64; 2] {
     let stat = read(&format!("/proc/{pid}/stat"));
     // The name in brackets may hold anything; behind it the third field comes first.
-    let (_, fields) = stat.rsplit_once(')').expect("a name");
-    let ticks = |at: usize| -> u64 {
-        let field = fields.split_whitespace().nth(at - 3);
-        field.and_then(|n| n.parse().ok()).expect("ticks")
-    };
+    let (_, rest) = stat.rsplit_once(')').expect("a name");
+    fields.map(|at| {
+        let field = rest.split_whitespace().nth(at - 3);
+        field.and_then(|n| n.parse().ok()).expect("a number")
+    })
+}
+
+/// Processor time of a process so far, in user and kernel mode, in steps of 10 ms.
+pub fn cpu(pid: u32) -> Duration {
+    let [user, kernel] = stat(pid, [14, 15]);
     // The unit is 1/100 s on every system that people run (USER_HZ).
-    Duration::from_millis((ticks(14) + ticks(15)) * 10)
+    Duration::from_millis((user + kernel) * 10)
+}
+
+/// Minor and major page faults of a process so far, of all its threads.
+pub fn faults(pid: u32) -> [u64; 2] {
+    stat(pid, [10, 12])
 }
 
 /// The number in front of `kB` in a line of a table, in bytes.
@@ -36,7 +46,12 @@ pub fn rss(pid: u32) -> u64 {
 
 /// The most bytes of a process that were in memory at any time.
 pub fn rss_most(pid: u32) -> u64 {
-    kilobytes(&read(&format!("/proc/{pid}/status")), "VmHWM:")
+    status_bytes(pid, "VmHWM:")
+}
+
+/// A line of `/proc/PID/status` that counts memory, its colon in the name, in bytes.
+pub fn status_bytes(pid: u32, name: &str) -> u64 {
+    kilobytes(&read(&format!("/proc/{pid}/status")), name)
 }
 
 /// Descriptors that a process has open.
