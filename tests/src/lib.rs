@@ -8,5 +8,6 @@ pub mod drill;
 pub mod linear;
 pub mod misuse;
 pub mod mixture;
+pub mod nth;
 pub mod sim;
 pub mod tape;
