@@ -34,6 +34,8 @@ unsafe impl Send for Epoll {}
 
 /// Wakes the worker of one [`Epoll`] from any thread. Wake-ups that come before the worker looks
 /// become one.
+///
+/// Progress: one system call that never waits for the worker, not even for one that is stopped.
 #[derive(Clone, Debug)]
 pub struct Waker {
     wake: Arc<OwnedFd>,

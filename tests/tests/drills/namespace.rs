@@ -211,6 +211,9 @@ fn ask_until(addr: SocketAddr, end: Instant) -> [u64; 3] {
             lost += 1;
             continue;
         };
+        // Of a reset that only the server got nobody tells this side.
+        let patience = Some(Duration::from_millis(500));
+        client.socket.set_read_timeout(patience).unwrap();
         for _ in 0..20 {
             sent += 1;
             let asked = client.socket.write_all(&event("reset", "1"));
