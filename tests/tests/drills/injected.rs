@@ -181,3 +181,29 @@ fn a_worker_whose_polling_fails_ends_alone() {
          serves 20 of 20 new connections within {took:?}"
     ));
 }
+
+#[test]
+fn a_system_without_epoll_pwait2_is_served_on() {
+    let _alone = alone();
+    if !can_inject() {
+        return;
+    }
+    // As before Linux 5.11, and in sandboxes and tracers that do not know the call.
+    let victim = Victim::new("epoll_pwait2", "error=ENOSYS", "--workers 2");
+    let addr = victim.server.addr();
+    let began = Instant::now();
+    for _ in 0..50 {
+        let answer = Client::new(addr).ask(&request("GET", "/stats", b""));
+        assert_eq!(answer.status, 200);
+    }
+    let took = began.elapsed();
+    let injected = victim.injected();
+    assert!(
+        (1..=2).contains(&injected),
+        "each worker asks once: {injected}"
+    );
+    say(format_args!(
+        "no epoll_pwait2 ({injected} times ENOSYS): 50 of 50 answers, whose snapshots wait for both \
+         workers, within {took:?}"
+    ));
+}
