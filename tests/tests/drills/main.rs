@@ -25,6 +25,7 @@ mod cycles;
 mod descriptors;
 mod floods;
 mod injected;
+mod million;
 mod namespace;
 mod resting;
 mod storms;
