@@ -347,4 +347,30 @@ mod tests {
         many.truncate(41 * 100);
         assert!(decode(&many, 7).is_ok());
     }
+
+    #[test]
+    fn the_bound_of_the_excess_is_exact() {
+        let line = |len: usize| [b"1;", &b"a".repeat(len - 4)[..], b"\r\n"].concat();
+        let most = CHUNK_EXCESS_BYTES_MAX as usize;
+        let mut decoder = ChunkDecoder::new();
+        let found = decoder.advance(&line(most));
+        assert_eq!(found, Ok((most, ChunkStep::Data(1))));
+        let mut decoder = ChunkDecoder::new();
+        assert_eq!(decoder.advance(&line(most + 1)), Err(Fault::ChunkExcess));
+    }
+
+    #[test]
+    fn a_digit_has_its_value_and_nothing_else_has_one() {
+        for byte in 0..=u8::MAX {
+            let value = char::from(byte).to_digit(16).unwrap_or(255);
+            assert_eq!(u32::from(HEX_VALUES[byte as usize]), value, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_over_stays_so() {
+        let mut decoder = ChunkDecoder::new();
+        assert_eq!(decoder.advance(b"0;a\r\n\r\n"), Ok((5, ChunkStep::Last)));
+        assert_eq!(decoder.advance(b""), Ok((0, ChunkStep::Last)));
+    }
 }
