@@ -1,7 +1,7 @@
 //! What a target makes of an input, in words: the first half of the name of every kept input.
 //!
-//! `fault-length-twice--equal-values`: in front of the two dashes stands what this file says of the
-//! bytes, behind them what a person says, or for an input that the fuzzer found its length and hash.
+//! `fault-length-twice--equal-values`: in front of the two dashes stands what the target says of
+//! the bytes, behind them what a person says, or for what the fuzzer found its length and hash.
 //! A test computes the first half anew, so no name can lie.
 
 use std::fmt::Debug;

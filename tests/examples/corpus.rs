@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `name` prints what each file would be called, for a choice among many. `add` copies files into
-//! `fuzz/corpus/TARGET`, but for those that are there already. `rename` looks at every kept input and
-//! gives it the name that is true now, as a changed rule changes outcomes.
+//! `fuzz/corpus/TARGET`, but for those that are there already. `rename` looks at every kept input
+//! and gives it the name that is true now, as a changed rule changes outcomes.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, missing_docs, dead_code)] // it is a crate of its own otherwise

@@ -173,8 +173,8 @@ fn there_are_thousands_of_small_inputs_and_no_two_alike() {
     assert!(bytes <= CORPUS_BYTES_MAX, "{bytes} bytes");
 }
 
-/// What a line of a dictionary stands for, as libFuzzer reads it: text in quotes, in which a quote, a
-/// backslash and what is not printable are escaped.
+/// What a line of a dictionary stands for, as libFuzzer reads it: text in quotes, in which a quote,
+/// a backslash and what is not printable are escaped.
 fn word(line: &str) -> Option<Vec<u8>> {
     let mut rest = line.strip_prefix('"')?.strip_suffix('"')?.as_bytes();
     let mut word = Vec::new();

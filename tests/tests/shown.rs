@@ -228,3 +228,22 @@ fn the_fields_of_a_head_are_counted_and_searched() {
     let short = percent::decode_into(b"%41%42", &mut [0]).unwrap_err();
     assert_eq!(short.to_string(), "too little room for the decoded bytes");
 }
+
+/// A node of the tree counts the lengths of eight pieces; a longer one is measured on the way.
+#[test]
+fn a_route_of_many_segments_is_found() {
+    let table = Router::<u8, 2>::new()
+        .with(Verb::Get, "/a/b/c/d/e/f/g/h/i/j/k/l", 0)
+        .with(Verb::Get, "/a/b/c/d/e/f/g/h/i/j/k/{x}", 1);
+    for (path, expected) in [
+        (&b"/a/b/c/d/e/f/g/h/i/j/k/l"[..], 0),
+        (b"/a/b/c/d/e/f/g/h/i/j/k/m", 1),
+    ] {
+        let Lookup::Found { handler, .. } = table.find(Verb::Get, path) else {
+            panic!("{} is not found", path.escape_ascii());
+        };
+        assert_eq!(handler, expected);
+    }
+    let shorter = table.find(Verb::Get, b"/a/b/c/d/e/f/g/h/i/j");
+    assert!(matches!(shorter, Lookup::NotFound), "{shorter:?}");
+}
