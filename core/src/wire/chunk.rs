@@ -347,4 +347,57 @@ mod tests {
         many.truncate(41 * 100);
         assert!(decode(&many, 7).is_ok());
     }
+
+    #[test]
+    fn the_bound_of_the_excess_is_exact() {
+        let line = |len: usize| [b"1;", &b"a".repeat(len - 4)[..], b"\r\n"].concat();
+        let most = CHUNK_EXCESS_BYTES_MAX as usize;
+        let mut decoder = ChunkDecoder::new();
+        let found = decoder.advance(&line(most));
+        assert_eq!(found, Ok((most, ChunkStep::Data(1))));
+        let mut decoder = ChunkDecoder::new();
+        assert_eq!(decoder.advance(&line(most + 1)), Err(Fault::ChunkExcess));
+    }
+
+    #[test]
+    fn a_digit_has_its_value_and_nothing_else_has_one() {
+        for byte in 0..=u8::MAX {
+            let value = char::from(byte).to_digit(16).unwrap_or(255);
+            assert_eq!(u32::from(HEX_VALUES[byte as usize]), value, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_over_stays_so() {
+        let mut decoder = ChunkDecoder::new();
+        assert_eq!(decoder.advance(b"0;a\r\n\r\n"), Ok((5, ChunkStep::Last)));
+        assert_eq!(decoder.advance(b""), Ok((0, ChunkStep::Last)));
+    }
+
+    /// Both ways say the same; that the fast one is taken shows only here, and in instructions.
+    #[test]
+    fn lines_of_up_to_nine_digits_go_the_fast_way() {
+        let chunk = |size| Some(ChunkStep::Data(size));
+        for (line, step) in [
+            (&b"5\r\n"[..], chunk(5)),
+            (b"f\r\n", chunk(15)),
+            (b"F0\r\n", chunk(240)),
+            (b"0\r\n", Some(ChunkStep::Last)),
+            (b"00000000a\r\n", chunk(10)),
+            (b"123456789\r\n", chunk(0x1_2345_6789)),
+            (b"0000000000a\r\n", None),
+            (b"5;a\r\n", None),
+            (b"g\r\n", None),
+            (b"\r\n", None),
+            (b"5\r", None),
+        ] {
+            let found = ChunkDecoder::new().usual(line).map(|usual| usual.1);
+            assert_eq!(found, step, "{}", line.escape_ascii());
+        }
+        let mut behind = ChunkDecoder::new();
+        assert_eq!(behind.advance(b"1\r\n"), Ok((3, ChunkStep::Data(1))));
+        assert_eq!(behind.usual(b"2\r\n"), None, "in the data");
+        behind.took(1);
+        assert_eq!(behind.usual(b"\r\n2\r\n"), Some((5, ChunkStep::Data(2))));
+    }
 }

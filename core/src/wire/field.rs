@@ -447,4 +447,24 @@ mod tests {
             assert_eq!(FieldId::from_name(other), FieldId::Other);
         }
     }
+
+    #[test]
+    fn a_word_has_the_letters_from_a_place_on() {
+        assert_eq!(word(b"abcdefghij", 0), u64::from_le_bytes(*b"abcdefgh"));
+        assert_eq!(word(b"abcdefghij", 2), u64::from_le_bytes(*b"cdefghij"));
+        assert_eq!(word(b"abc", 0), u64::from_le_bytes(*b"abc\0\0\0\0\0"));
+        assert_eq!(word(b"abc", 3), 0);
+    }
+
+    #[test]
+    fn a_token_is_one_only_if_no_letter_is_missing() {
+        for (token, equal) in [
+            (&b"chunked!"[..], true),
+            (b"CHUNKED!", true),
+            (b"chunked", false),
+            (b"chunkec!", false),
+        ] {
+            assert_eq!(is(token, b"chunked!"), equal, "{}", token.escape_ascii());
+        }
+    }
 }

@@ -303,4 +303,16 @@ mod tests {
             Ok(Framing::Length(5))
         );
     }
+
+    /// The short cut says what the table says; that it is one shows only here, and in instructions.
+    #[test]
+    fn evidence_is_none_until_a_field_speaks_of_the_length() {
+        let mut evidence = Evidence::new();
+        assert!(evidence.is_none());
+        evidence.content_length(b"0");
+        assert!(!evidence.is_none());
+        let mut evidence = Evidence::new();
+        evidence.transfer_encoding(b"");
+        assert!(!evidence.is_none());
+    }
 }

@@ -409,4 +409,10 @@ mod tests {
         assert_eq!(Status::new(299).unwrap().to_string(), "299");
         assert_eq!(format!("{:?}", Status::OK), "Status(200)");
     }
+
+    #[test]
+    fn the_tables_are_what_is_built_at_run_time() {
+        assert_eq!(rows(), ROWS);
+        assert_eq!(longest(), LINE_BYTES_MAX);
+    }
 }
