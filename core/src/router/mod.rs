@@ -74,9 +74,10 @@ pub use pattern::{AFFIXED_MAX, PARAMS_MAX, PATTERN_BYTES_MAX, SEGMENTS_MAX};
 pub use verb::{ALLOW_BYTES_MAX, Verb, Verbs};
 
 use core::fmt;
-use params::Captures;
+use params::{Captures, Spans};
 use shortcut::Shortcut;
 use tree::{NONE, Refusal, Tree};
+use walk::Direct;
 
 /// One entry of the table.
 #[derive(Clone, Copy)]
@@ -280,8 +281,28 @@ impl<H: Copy, const N: usize> Router<H, N> {
         }
     }
 
+    /// The usual case calls nothing, so that no register has to be saved for it: a short path, at the
+    /// first place, with a route of this verb.
     #[inline(never)]
     fn find_shortcut<'p>(&self, verb: Verb, path: &'p [u8]) -> Lookup<'p, H> {
+        if path.len() <= path::SHORT_BYTES_MAX
+            && let Some(first) = self
+                .shortcut
+                .first(path)
+                .and_then(|first| self.route(first))
+            && path::equal(first.pattern.as_bytes(), path)
+            && let Some(route) = self.of_verb(first, verb)
+        {
+            return Lookup::Found {
+                handler: route.handler,
+                params: Params::new(path, route.pattern, Captures::default()),
+            };
+        }
+        self.find_shortcut_again(verb, path)
+    }
+
+    #[inline(never)]
+    fn find_shortcut_again<'p>(&self, verb: Verb, path: &'p [u8]) -> Lookup<'p, H> {
         match self.shortcut(path) {
             Some(first) => self.found(first, verb, path, Captures::default()),
             None => self.find_again(verb, path),
@@ -297,8 +318,40 @@ impl<H: Copy, const N: usize> Router<H, N> {
         })
     }
 
+    /// Calls nothing before it is sure either.
     #[inline(never)]
     fn find_again<'p>(&self, verb: Verb, path: &'p [u8]) -> Lookup<'p, H> {
+        let mut spans = Spans::default();
+        match self.tree.direct(path, self.rules, &mut spans) {
+            Direct::Route(first, params) => match self.route(first) {
+                Some(first) if first.verb == verb => Lookup::Found {
+                    handler: first.handler,
+                    params: Params::new(path, first.pattern, Captures::of(spans, params)),
+                },
+                Some(first) => self.found_other(first, verb, path, spans, params),
+                None => Lookup::NotFound,
+            },
+            Direct::Nothing => Lookup::NotFound,
+            Direct::Unsure => self.find_slowly(verb, path),
+        }
+    }
+
+    /// The route of this verb is not the first of its pattern.
+    #[inline(never)]
+    fn found_other<'p>(
+        &self,
+        first: &Route<H>,
+        verb: Verb,
+        path: &'p [u8],
+        spans: Spans,
+        params: usize,
+    ) -> Lookup<'p, H> {
+        self.found(first, verb, path, Captures::of(spans, params))
+    }
+
+    /// With ways back.
+    #[inline(never)]
+    fn find_slowly<'p>(&self, verb: Verb, path: &'p [u8]) -> Lookup<'p, H> {
         let mut captures = Captures::default();
         let first = self.tree.find(path, self.rules, &mut captures);
         match first.and_then(|first| self.route(first)) {
