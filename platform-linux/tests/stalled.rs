@@ -1,5 +1,5 @@
-//! Threads that are stopped at any instruction, as by a scheduler that forgets them: what is said to
-//! wait for nobody goes on without them.
+//! Threads that are stopped at any instruction, as by a scheduler that forgets them: what is said
+//! to wait for nobody goes on without them.
 //!
 //! A signal stops its thread: the handler reads from a pipe until somebody writes there. A lock is
 //! run through the same, to show that waiting would be seen.
@@ -50,7 +50,7 @@ impl Gate {
         let alone = ALONE.lock().unwrap_or_else(|failed| failed.into_inner());
         let (reader, writer) = std::io::pipe().unwrap();
         GATE.store(reader.as_raw_fd(), SeqCst);
-        // SAFETY: all zeros is a valid action: no flags, nothing blocked, a handler that is set next.
+        // SAFETY: all zeros is a valid action: no flags, nothing blocked, a handler set next.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = stop_here as *const () as libc::sighandler_t;
         action.sa_flags = libc::SA_RESTART;
@@ -260,8 +260,8 @@ fn recorders_go_on_wherever_one_of_them_is_stopped() {
         "no snapshot had to wait: was anybody stopped?"
     );
     println!(
-        "a recorder stopped {STOPS} times: the others went on each time, {unanswered} snapshots had \
-         to wait; {recorded} events within {:?}, each counted once",
+        "a recorder stopped {STOPS} times: the others went on each time, {unanswered} snapshots \
+         had to wait; {recorded} events within {:?}, each counted once",
         begun.elapsed()
     );
 }
