@@ -6,7 +6,7 @@
 #![cfg(target_os = "linux")]
 
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU64,
@@ -40,7 +40,8 @@ extern "C" fn stop_here(_: libc::c_int) {
 /// The means to stop a thread; one test at a time has them.
 struct Gate {
     _alone: MutexGuard<'static, ()>,
-    reader: std::io::PipeReader,
+    /// Open as long as somebody may be stopped at it.
+    _reader: std::io::PipeReader,
     writer: std::io::PipeWriter,
 }
 
@@ -59,7 +60,7 @@ impl Gate {
         assert_eq!(set, 0);
         Gate {
             _alone: alone,
-            reader,
+            _reader: reader,
             writer,
         }
     }
@@ -86,7 +87,6 @@ impl Drop for Gate {
                 thread::yield_now();
             }
         }
-        let _ = &mut self.reader as &mut dyn Read;
     }
 }
 

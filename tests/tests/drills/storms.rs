@@ -246,7 +246,7 @@ fn reuse(addr: SocketAddr, number: u64) -> bool {
     let _ = sockopt::set_socket_linger(&client.socket, Some(Duration::ZERO));
     let ask = |at: u64| request("GET", &format!("/users/{number}-{at}"), b"");
     client.send(&[ask(0), ask(1), ask(2)].concat());
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         // Its answers are under way: whoever gets its descriptor must not get them.
         return false;
     }
