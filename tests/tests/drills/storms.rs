@@ -94,8 +94,8 @@ fn pattern(seed: u32, count: usize) -> Vec<u8> {
 
 /// Readers with the smallest buffer that the system gives, a few bytes at a time.
 const SLOW_READERS: u32 = 4;
-/// Bytes that each of them gets: a dozen fillings of a slot. (The system closes and probes so small a
-/// window by timers: three times as many took 1 to 22 s.)
+/// Bytes that each of them gets: a dozen fillings of a slot. (The system closes and probes so small
+/// a window by timers: three times as many took 1 to 22 s.)
 const SLOW_BYTES: usize = 100_000;
 
 #[test]
