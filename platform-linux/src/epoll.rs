@@ -111,7 +111,7 @@ const _: () = assert!(align_of::<epoll::Event>() == align_of::<libc::epoll_event
 /// Rounded up: a wait that ends early would be repeated with nothing left to wait for.
 fn millis(timeout: &Timespec) -> libc::c_int {
     let millis = timeout.tv_sec.saturating_mul(1000);
-    let millis = millis.saturating_add((timeout.tv_nsec as i64 + 999_999) / 1_000_000);
+    let millis = millis.saturating_add(((timeout.tv_nsec + 999_999) / 1_000_000) as _);
     libc::c_int::try_from(millis).unwrap_or(libc::c_int::MAX)
 }
 

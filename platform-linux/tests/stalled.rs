@@ -1,12 +1,12 @@
-//! Threads that are stopped at any instruction, as by a scheduler that forgets them: what is said to
-//! wait for nobody goes on without them.
+//! Threads that are stopped at any instruction, as by a scheduler that forgets them: what is said
+//! to wait for nobody goes on without them.
 //!
 //! A signal stops its thread: the handler reads from a pipe until somebody writes there. A lock is
 //! run through the same, to show that waiting would be seen.
 #![cfg(target_os = "linux")]
 
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU64,
@@ -40,7 +40,8 @@ extern "C" fn stop_here(_: libc::c_int) {
 /// The means to stop a thread; one test at a time has them.
 struct Gate {
     _alone: MutexGuard<'static, ()>,
-    reader: std::io::PipeReader,
+    /// Open as long as somebody may be stopped at it.
+    _reader: std::io::PipeReader,
     writer: std::io::PipeWriter,
 }
 
@@ -50,7 +51,7 @@ impl Gate {
         let alone = ALONE.lock().unwrap_or_else(|failed| failed.into_inner());
         let (reader, writer) = std::io::pipe().unwrap();
         GATE.store(reader.as_raw_fd(), SeqCst);
-        // SAFETY: all zeros is a valid action: no flags, nothing blocked, a handler that is set next.
+        // SAFETY: all zeros is a valid action: no flags, nothing blocked, a handler set next.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         action.sa_sigaction = stop_here as *const () as libc::sighandler_t;
         action.sa_flags = libc::SA_RESTART;
@@ -59,7 +60,7 @@ impl Gate {
         assert_eq!(set, 0);
         Gate {
             _alone: alone,
-            reader,
+            _reader: reader,
             writer,
         }
     }
@@ -86,7 +87,6 @@ impl Drop for Gate {
                 thread::yield_now();
             }
         }
-        let _ = &mut self.reader as &mut dyn Read;
     }
 }
 
@@ -260,8 +260,8 @@ fn recorders_go_on_wherever_one_of_them_is_stopped() {
         "no snapshot had to wait: was anybody stopped?"
     );
     println!(
-        "a recorder stopped {STOPS} times: the others went on each time, {unanswered} snapshots had \
-         to wait; {recorded} events within {:?}, each counted once",
+        "a recorder stopped {STOPS} times: the others went on each time, {unanswered} snapshots \
+         had to wait; {recorded} events within {:?}, each counted once",
         begun.elapsed()
     );
 }

@@ -58,8 +58,8 @@
 //!
 //! # Progress
 //!
-//! What a thread can count on if others are stopped at any point of what they do, for ever (the terms
-//! are Herlihy's): *wait-free* is a bound on its own steps, *lock-free* that somebody gets on.
+//! What a thread can count on if others are stopped at any point of what they do, for ever (the
+//! terms are Herlihy's): *wait-free* is a bound on its own steps, *lock-free* that somebody gets on.
 //!
 //! | call | guarantee | what it leans on |
 //! |---|---|---|
@@ -79,9 +79,9 @@
 //!
 //! Snapshots and resets wait for each worker that is online to pass one [`Recorder::turn`], and so
 //! for the longest handler; a thread that is stopped in the middle of a `poll` holds up the answers
-//! of all others, though none of their calls, and no event. [`Ticket::poll`] never blocks: spin on it
-//! for a few microseconds, then defer the exchange and poll once per turn of the loop. A worker with
-//! a ticket must not block without a timeout: nobody wakes it when the others have moved.
+//! of all others, though none of their calls, and no event. [`Ticket::poll`] never blocks: spin on
+//! it for a few microseconds, then defer the exchange and poll once per turn of the loop. A worker
+//! with a ticket must not block without a timeout: nobody wakes it when the others have moved.
 //!
 //! Shown with threads that are stopped: at the worst points, by the tests of this module
 //! (`stalled.rs`), and at any instruction, by a signal (`platform-linux/tests/stalled.rs`).

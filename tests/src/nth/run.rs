@@ -18,9 +18,9 @@ use super::link::{Link, Plan, Step};
 use super::scene::Scene;
 use crate::conformance::{Observation, State};
 
-/// Slots of a run: more than its clients need, so that none has to give way. Bytes of their parts:
-/// the least that there may be, so that bodies and answers are larger.
+/// Slots of a run: more than its clients need, so that none has to give way.
 const SLOTS: usize = 96;
+/// Bytes of each part of a slot: the least that there may be; bodies and answers are larger.
 const PART_BYTES: usize = 1024;
 /// Turns of a run at most: ten times what the longest takes. One that does not end is seen so.
 const TURNS_MAX: u32 = 20_000;
@@ -429,8 +429,8 @@ impl<'s> Judge<'s> {
     }
 }
 
-/// The bytes of a connection, with bodies in chunks decoded up to where they go: how they are cut is
-/// the server's affair.
+/// The bytes of a connection, with bodies in chunks decoded up to where they go: how they are cut
+/// is the server's affair.
 fn decoded(mut bytes: &[u8]) -> Vec<u8> {
     const CHUNKED: &[u8] = b"Transfer-Encoding: chunked";
     let mut out = Vec::new();

@@ -247,8 +247,8 @@ fn echoes() -> Scene {
 }
 
 fn deferred() -> Scene {
-    // No event is counted before the snapshots, so their texts are always the same; half a second is
-    // longer than accepting rests after an error.
+    // No event is counted before the snapshots, so their texts are always the same; half a second
+    // is longer than accepting rests after an error.
     let asks = Client::new(0).get("/ping").get("/stats").get("/json");
     let asks = asks.answers().at(500).event().answers();
     let leaves = Client::new(1).get("/stats").at(2);

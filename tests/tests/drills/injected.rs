@@ -1,5 +1,5 @@
-//! System calls that fail while the server serves: by injection, at several places of a run. What an
-//! error concerns is lost, one connection for each; everything else is answered and counted.
+//! System calls that fail while the server serves: by injection, at several places of a run. What
+//! an error concerns is lost, one connection for each; everything else is answered and counted.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -63,8 +63,8 @@ enum Cost {
     Descriptor,
 }
 
-/// Call, error, which calls of the worker's thread fail, how many these are, and the cost of each. (The
-/// sixth receive of a connection is its end: one that fails there costs nothing.)
+/// Call, error, which calls of the worker's thread fail, how many these are, and the cost of each.
+/// (The sixth receive of a connection is its end: one that fails there costs nothing.)
 const TRIALS: [(&str, &str, &str, usize, Cost); 15] = [
     ("recvfrom", "EINTR", "3..40", 38, Cost::Nothing),
     ("recvfrom", "ECONNRESET", "3..5", 3, Cost::Unheard),
@@ -146,8 +146,8 @@ fn a_call_that_fails_costs_its_connection_at_most() {
         }
         assert!(victim.server.lives(), "{call} {error}");
         say(format_args!(
-            "{call} fails {injected} times with {error} (calls {when}): {answered} answered, {lost} \
-             connections lost, {counted} events counted, 30 of 30 served behind it, {:?}",
+            "{call} fails {injected} times with {error} (calls {when}): {answered} answered, \
+             {lost} connections lost, {counted} events counted, 30 of 30 served behind it, {:?}",
             began.elapsed()
         ));
     }
@@ -203,7 +203,7 @@ fn a_system_without_epoll_pwait2_is_served_on() {
         "each worker asks once: {injected}"
     );
     say(format_args!(
-        "no epoll_pwait2 ({injected} times ENOSYS): 50 of 50 answers, whose snapshots wait for both \
-         workers, within {took:?}"
+        "no epoll_pwait2 ({injected} times ENOSYS): 50 of 50 answers, whose snapshots wait for \
+         both workers, within {took:?}"
     ));
 }

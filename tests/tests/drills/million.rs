@@ -96,8 +96,9 @@ fn a_million_requests_leave_nothing_behind() {
     drop(half);
     let tally = server.stop();
     say(format_args!(
-        "{requests} requests within {took:?}: {first} bytes of memory after a tenth of them, {last} \
-         at the end; {before} descriptors before and after; {held} of {SLOTS} slots held at once; \
+        "{requests} requests within {took:?}: {first} bytes of memory after a tenth of them, \
+         {last} at the end; {before} descriptors before and after; {held} of {SLOTS} slots held \
+         at once; \
          {tally:?}"
     ));
     assert!(last <= first + GROWTH_MAX, "{first} bytes grew to {last}");

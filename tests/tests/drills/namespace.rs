@@ -1,5 +1,6 @@
-//! A network that loses packets and resets connections: a namespace of its own, in which the system's
-//! packet filter does both. Server and clients are there; nothing else of the machine is touched.
+//! A network that loses packets and resets connections: a namespace of its own, in which the
+//! system's packet filter does both. Server and clients are there; nothing else
+//! of the machine is touched.
 //!
 //! The drill is two processes: the test starts itself again within the namespace.
 
@@ -38,8 +39,8 @@ fn inside(words: &[&str]) -> Command {
     command
 }
 
-/// Whether this machine has such a network. What it lacks is said; where the run has to be complete,
-/// a missing tool fails.
+/// Whether this machine has such a network. What it lacks is said; where the run has to be
+/// complete, a missing tool fails.
 fn can_lose_packets() -> bool {
     let try_out = "ip link set lo up && nft add table ip drill && nft add chain ip drill wire \
                    '{ type filter hook input priority 0; }' && \
@@ -172,8 +173,8 @@ fn lossy() {
     drop(patrol);
     let state = Client::new(addr).ask(&request("GET", "/stats", b"")).text();
     say(format_args!(
-        "5 % of packets lost: 40 clients get {} answers within 2 s (99 %: {:?}, longest {:?}), {dropped} \
-         packets were lost; {state}",
+        "5 % of packets lost: 40 clients get {} answers within 2 s (99 %: {:?}, longest {:?}), \
+         {dropped} packets were lost; {state}",
         report.good,
         report.permille(990),
         report.slowest
@@ -268,8 +269,9 @@ fn resetting() {
         .and_then(|(_, rest)| rest.split(',').next()?.parse().ok());
     let counted = counted.expect("a number");
     say(format_args!(
-        "1 % of packets answered with a reset: {resets} resets, {lost} connections lost, {answered} \
-         answers of {sent} events, {counted} counted; all descriptors are back after {took:?}"
+        "1 % of packets answered with a reset: {resets} resets, {lost} connections lost, \
+         {answered} answers of {sent} events, {counted} counted; all descriptors are back \
+         after {took:?}"
     ));
     assert!(lost > 10 && answered > 500, "too little");
     assert!((answered..=sent).contains(&counted), "{counted}");
