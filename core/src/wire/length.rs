@@ -315,4 +315,15 @@ mod tests {
         evidence.transfer_encoding(b"");
         assert!(!evidence.is_none());
     }
+
+    #[test]
+    fn every_digit_counts_and_its_neighbours_do_not() {
+        assert_eq!(number(b"9876543210"), Ok(9_876_543_210));
+        assert_eq!(
+            number(b"9999999999999999999"),
+            Ok(9_999_999_999_999_999_999)
+        );
+        assert_eq!(number(b"/"), Err(Lengths::Invalid));
+        assert_eq!(number(b":"), Err(Lengths::Invalid));
+    }
 }
