@@ -339,8 +339,11 @@ impl RecvBuffer {
 
     fn slide(&mut self, from: Range<usize>, to: usize) -> usize {
         let len = from.len();
-        if to < from.start && from.end <= self.bytes.len() {
-            self.bytes.copy_within(from, to);
+        if to < from.start
+            && let Some(bytes) = self.bytes.get_mut(to..from.end)
+        {
+            // Within the piece from the new place to the old end, no position can be wrong.
+            bytes.copy_within(bytes.len().saturating_sub(len).., 0);
         }
         len
     }

@@ -228,11 +228,11 @@ impl RefusalBody {
 
     /// Appends. `write!` does it as well.
     pub fn write(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
-        match self.bytes.get_mut(self.len..end) {
+        let room = self.bytes.get_mut(self.len..);
+        match room.and_then(|room| room.get_mut(..bytes.len())) {
             Some(room) if !self.full => {
                 room.copy_from_slice(bytes);
-                self.len = end;
+                self.len = self.len.saturating_add(bytes.len());
             }
             _ => self.full = true,
         }

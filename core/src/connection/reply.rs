@@ -236,16 +236,14 @@ impl<'s> ReplyHead<'s> {
         let body_len = self.reply.draft.len().saturating_sub(body_at);
         let mut room = [0; 20];
         let digits = digits::<10>(body_len as u64, &mut room);
-        let end_of_digits = digits_at.saturating_add(digits.len());
-        let written = self.reply.draft.written();
-        if let Some(place) = written.get_mut(digits_at..end_of_digits) {
+        let spare = 5usize.saturating_sub(digits.len());
+        let from_digits = self.reply.draft.written().get_mut(digits_at..);
+        let parts = from_digits.and_then(|bytes| bytes.split_at_mut_checked(digits.len()));
+        if let Some((place, rest)) = parts {
             place.copy_from_slice(digits);
+            rest.copy_within(spare.min(rest.len()).., 0);
         }
-        let rest = digits_at.saturating_add(5)..written.len();
-        if rest.start <= rest.end {
-            written.copy_within(rest, end_of_digits);
-        }
-        self.reply.draft.cut(5usize.saturating_sub(digits.len()));
+        self.reply.draft.cut(spare);
         self.commit()
     }
 
