@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut, Range};
 
+use super::slide;
 use crate::wire::HeadState;
 
 /// The bytes of the requests, the index of the current head, and how far the work on them is.
@@ -259,8 +260,8 @@ impl RecvBuffer {
         }
         let n = n.min(self.raw_len());
         let (raw, ready) = (self.raw as usize, self.ready as usize);
-        if ready < raw && raw.saturating_add(n) <= self.bytes.len() {
-            self.bytes.copy_within(raw..raw.saturating_add(n), ready);
+        if ready < raw {
+            slide(&mut self.bytes, raw..raw.saturating_add(n), ready);
         }
         self.raw = self.raw.saturating_add(n as u16);
         self.ready = self.ready.saturating_add(n as u16);
@@ -339,12 +340,7 @@ impl RecvBuffer {
 
     fn slide(&mut self, from: Range<usize>, to: usize) -> usize {
         let len = from.len();
-        if to < from.start
-            && let Some(bytes) = self.bytes.get_mut(to..from.end)
-        {
-            // Within the piece from the new place to the old end, no position can be wrong.
-            bytes.copy_within(bytes.len().saturating_sub(len).., 0);
-        }
+        slide(&mut self.bytes, from, to);
         len
     }
 }

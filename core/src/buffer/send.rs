@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
+use super::slide;
+
 /// The answers that wait to be sent, in order.
 ///
 /// The bytes in use are one run, so that one system call sends all of them. Capacity is that of
@@ -170,7 +172,7 @@ impl SendBuffer {
     fn compact(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
         if start > 0 && start <= end && end <= self.bytes.len() {
-            self.bytes.copy_within(start..end, 0);
+            slide(&mut self.bytes, start..end, 0);
             self.start = 0;
             self.end = (end - start) as u16;
         }

@@ -14,7 +14,7 @@ use super::field::{FieldName, FieldValue};
 use super::phase::{Outbound, Phase};
 use super::writer::{BodyWriter, LAST_CHUNK};
 use super::{BodyKind, Connection, Site};
-use crate::buffer::{Draft, SendBuffer};
+use crate::buffer::{Draft, SendBuffer, slide};
 use crate::wire::{BARE_LINE_BYTES, Status};
 
 /// Proof that an exchange was answered, deferred, or otherwise decided. Cannot be made by hand.
@@ -241,7 +241,8 @@ impl<'s> ReplyHead<'s> {
         let parts = from_digits.and_then(|bytes| bytes.split_at_mut_checked(digits.len()));
         if let Some((place, rest)) = parts {
             place.copy_from_slice(digits);
-            rest.copy_within(spare.min(rest.len()).., 0);
+            let len = rest.len();
+            slide(rest, spare..len, 0);
         }
         self.reply.draft.cut(spare);
         self.commit()

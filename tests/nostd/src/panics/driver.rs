@@ -9,7 +9,7 @@ use barewire_core::driver::{
 
 use super::entry;
 
-type Ready = Readiness<'static, Unknown>;
+pub(crate) type Ready = Readiness<'static, Unknown>;
 
 pub(crate) fn entries() {
     entries!(0: Entry::<NonZeroU32>::new, Entry::<NonZeroU32>::default);
@@ -30,7 +30,7 @@ pub(crate) fn entries() {
 }
 
 /// Answers anything that its types allow.
-struct Unknown;
+pub(crate) struct Unknown;
 
 /// A value of which the compiler knows nothing; the first is only there to have one.
 fn any<T>(first: T) -> T {

@@ -26,6 +26,7 @@ macro_rules! entries {
 mod connection;
 mod driver;
 mod json;
+mod print;
 mod router;
 mod stats;
 #[path = "../system.rs"]
@@ -34,10 +35,15 @@ mod wheel;
 mod wire;
 
 use core::hint::black_box;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Functions that were named.
+static ENTRIES: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes the address of a function away from the compiler.
 fn entry<F: Copy>(function: F) {
     black_box(function);
+    ENTRIES.fetch_add(1, Ordering::Relaxed);
 }
 
 /// Goes through an iterator of core, whatever it yields.
@@ -53,7 +59,7 @@ fn planted(bytes: &[u8], at: usize) -> u8 {
     bytes[at]
 }
 
-/// Nothing to run: that it links is the proof.
+/// Little to run: that it links is the proof.
 fn run() -> u8 {
     wire::entries();
     connection::entries();
@@ -62,7 +68,10 @@ fn run() -> u8 {
     json::entries();
     stats::entries();
     wheel::entries();
+    print::entries();
     #[cfg(feature = "planted")]
     entries!(2: planted);
+    system::say_number(ENTRIES.load(Ordering::Relaxed));
+    system::say(b" functions of core, for all arguments and states: no panic can be reached\n");
     0
 }
