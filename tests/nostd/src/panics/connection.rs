@@ -1,8 +1,7 @@
-//! The machine, its buffers, and what it lends to a handler.
+//! The machine, its bounds, and what it lends to a handler.
 
 use core::fmt::{self, Write};
 
-use barewire_core::buffer::{RecvBuffer, SendBuffer};
 use barewire_core::connection::{
     BodyWriter, Connection, Deadline, Done, Ending, Exchange, Fault, FieldName, FieldValue, Fork,
     Full, Inflow, Outlet, RefusalBody, Refusals, Reply, ReplyHead, ServerName, Site,
@@ -12,26 +11,10 @@ use barewire_core::wire;
 
 use super::entry;
 
-/// Buffers with a size, as an embedding names them.
-type Rx = RecvBuffer<[u8; 1024]>;
-type Tx = SendBuffer<[u8; 1024]>;
-
 pub(crate) fn entries() {
-    buffers();
     machine();
     replies();
     bodies();
-}
-
-fn buffers() {
-    entries!(0: Rx::new, Rx::default, Tx::new, Tx::default);
-    entries!(1: |rx: &Rx| RecvBuffer::unread(rx).len(), |tx: &Tx| SendBuffer::pending(tx).len());
-    entries!(1: |rx: &mut Rx| RecvBuffer::end(rx), |tx: &mut Tx| SendBuffer::reset(tx));
-    entries!(1: RecvBuffer::capacity, RecvBuffer::space, RecvBuffer::end, RecvBuffer::unread);
-    entries!(1: RecvBuffer::is_empty, RecvBuffer::reset);
-    entries!(2: RecvBuffer::filled);
-    entries!(1: SendBuffer::capacity, SendBuffer::pending, SendBuffer::reset, SendBuffer::room);
-    entries!(2: SendBuffer::sent);
 }
 
 fn machine() {
@@ -64,6 +47,7 @@ fn replies() {
     entries!(2: |head: ReplyHead<'static>, write: fn(&mut dyn Write) -> fmt::Result| {
         ReplyHead::body_with(head, write).is_ok()
     });
+    entries!(2: <ReplyHead as Write>::write_str, <ReplyHead as Write>::write_char);
     entries!(2: RefusalBody::write, RefusalBody::content_type);
     entries!(2: <RefusalBody as Write>::write_str, <RefusalBody as Write>::write_char);
     entries!(2: |one: &Refusals, other: &Refusals| Refusals::eq(one, other));

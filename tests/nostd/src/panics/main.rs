@@ -23,6 +23,7 @@ macro_rules! entries {
     (5: $($function:expr),* $(,)?) => { $(entry($function as fn(_, _, _, _, _) -> _);)* };
 }
 
+mod buffer;
 mod connection;
 mod driver;
 mod json;
@@ -62,6 +63,7 @@ fn planted(bytes: &[u8], at: usize) -> u8 {
 /// Little to run: that it links is the proof.
 fn run() -> u8 {
     wire::entries();
+    buffer::entries();
     connection::entries();
     driver::entries();
     router::entries();

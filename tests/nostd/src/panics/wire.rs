@@ -42,6 +42,11 @@ fn texts() {
     entries!(1: |encoded: &[u8]| exhaust(percent::decode(encoded)));
     entries!(1: |encoded: &[u8]| exhaust(percent::decode_form(encoded)));
     entries!(1: |query: &[u8]| exhaust(percent::query_pairs(query)));
+    entries!(1: <percent::Decode<'_> as Iterator>::next);
+    entries!(1: <percent::Decode<'_> as Iterator>::size_hint);
+    entries!(1: <percent::QueryPairs<'_> as Iterator>::next);
+    entries!(1: <value::ListItems<'_> as Iterator>::next);
+    entries!(1: <value::ListItems<'_> as Iterator>::size_hint);
     entries!(2: percent::decode_into, percent::eq_decoded);
     entries!(1: Date::from_unix, Date::as_bytes);
     entries!(2: parse_date);
