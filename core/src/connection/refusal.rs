@@ -199,31 +199,39 @@ impl RefusalBody {
             bytes: [0; REFUSAL_BODY_BYTES_MAX],
             len: 0,
             full: false,
-            content_type: match notation {
-                Notation::Text => FieldValue::TEXT,
-                Notation::Json => FieldValue::JSON,
-            },
+            content_type: RefusalBody::type_of(notation),
         }
     }
 
     fn of(refusal: &Refusal, refusals: Refusals) -> RefusalBody {
         let mut body = RefusalBody::new(refusal.notation);
         match refusals {
-            Refusals::Silent => return body,
+            Refusals::Silent => {}
             Refusals::Own(write) => write(refusal, &mut body),
             Refusals::Explain => body.full = true,
         }
-        if !body.full {
-            return body;
-        }
+        // In place: a second body would be 288 bytes more of stack.
         for explain in [Refusal::explain, Refusal::explain_less] {
-            body = RefusalBody::new(refusal.notation);
-            explain(refusal, &mut body);
-            if !body.full {
-                break;
+            if body.full {
+                body.begin(refusal.notation);
+                explain(refusal, &mut body);
             }
         }
         body
+    }
+
+    /// Drops what is written.
+    fn begin(&mut self, notation: Notation) {
+        self.len = 0;
+        self.full = false;
+        self.content_type = RefusalBody::type_of(notation);
+    }
+
+    fn type_of(notation: Notation) -> FieldValue<'static> {
+        match notation {
+            Notation::Text => FieldValue::TEXT,
+            Notation::Json => FieldValue::JSON,
+        }
     }
 
     /// Appends. `write!` does it as well.
