@@ -1,5 +1,5 @@
-//! What goes wrong besides wrong requests: peers that are late, deaf or gone, a table of users that is
-//! full, and the end of the server. For tests of what serving costs.
+//! What goes wrong besides wrong requests: peers that are late, deaf or gone, a table of users that
+//! is full, and the end of the server. For tests of what serving costs.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -161,8 +161,8 @@ impl UnderWay {
         }
     }
 
-    /// Sends a little more of every upload, above the least pace if it is done twenty times a second.
-    /// Says how many are still open.
+    /// Sends a little more of every upload, above the least pace if it is done twenty times a
+    /// second. Says how many are still open.
     pub fn go_on(&mut self) -> usize {
         let chunk = format!("64\r\n{}\r\n", "u".repeat(100));
         self.lasting
@@ -170,8 +170,8 @@ impl UnderWay {
         self.lasting.len()
     }
 
-    /// Looks on while the server stops in good order: the idle connection ends, nobody else is let in,
-    /// and the upload that finishes is answered to its end.
+    /// Looks on while the server stops in good order: the idle connection ends, nobody else is let
+    /// in, and the upload that finishes is answered to its end.
     ///
     /// # Panics
     /// If it is otherwise.

@@ -1,15 +1,15 @@
 //! Nothing is allocated after the start.
 //!
 //! This test is two processes. The parent runs the server over an allocator that can be sealed; the
-//! child (the same program, told so by a variable) is its client. After a few requests of each
-//! kind the child says so, the parent seals the allocator, and the child sends 10,000 more over
-//! every route, right and wrong, whole and in pieces, and breaks many of them off. It lets deadlines
-//! of every kind pass, crowds the server, fills its table of users, and looks on while it stops: in
+//! child (the same program, told so by a variable) is its client. After a few requests of each kind
+//! the child says so, the parent seals the allocator, and the child sends 10,000 more over every
+//! route, right and wrong, whole and in pieces, and breaks many of them off. It lets deadlines of
+//! every kind pass, crowds the server, fills its table of users, and looks on while it stops: in
 //! good order, and then by force. Each allocation and each release in the server's process is one
 //! too many, but for the releases of the threads that end.
 //!
-//! Not here: a handler that panics. It is answered and counted, but the standard library allocates for
-//! the message of a panic.
+//! Not here: a handler that panics. It is answered and counted, but the standard library allocates
+//! for the message of a panic.
 //!
 //! Only an allocator may be unsafe outside of the platforms, and it is only here.
 

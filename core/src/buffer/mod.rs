@@ -17,8 +17,8 @@ pub use send::SendBuffer;
 
 /// Moves bytes to a place before them. Positions that do not exist move nothing.
 ///
-/// The one place that calls `copy_within`, in a form where none of its checks can fail, and whole: in
-/// several places the compiler shares its code between them, and then cannot see that.
+/// The one place that calls `copy_within`, in a form where none of its checks can fail, and whole:
+/// in several places the compiler shares its code between them, and then cannot see that.
 #[inline(never)]
 pub(crate) fn slide(bytes: &mut [u8], from: core::ops::Range<usize>, to: usize) {
     if to < from.start

@@ -75,8 +75,8 @@ pub(crate) fn say_number(number: usize) {
     say(&[b'0'.wrapping_add((number % 10) as u8)]);
 }
 
-/// Bytes below the stack pointer that [`stack_of`] paints, in words of 8. Four times what the deepest
-/// exchange may take; the first thread has 8 MiB.
+/// Bytes below the stack pointer that [`stack_of`] paints, in words of 8. Four times what the
+/// deepest exchange may take; the first thread has 8 MiB.
 const PAINTED: usize = 1 << 12;
 
 /// Bytes of stack that a call takes, with its return address: the deepest byte that it changed.

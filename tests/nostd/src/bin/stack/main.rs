@@ -1,12 +1,12 @@
 //! The stack that exchanges take, by a painted stack: each is played through a connection whose
-//! buffers lie elsewhere, and what is changed below the stack pointer is what it took. From the loop
-//! that an embedding writes down to the deepest function of core, handler included.
+//! buffers lie elsewhere, and what is changed below the stack pointer is what it took. From the
+//! loop that an embedding writes down to the deepest function of core, handler included.
 //!
 //! Handlers are called through pointers, so that each frame holds what its own route needs.
 #![no_std]
 #![no_main]
 
-#[path = "../system.rs"]
+#[path = "../../system.rs"]
 mod system;
 
 use core::hint::black_box;
@@ -59,7 +59,12 @@ type Case = (&'static str, &'static [u8], Bodies, &'static [u8]);
 const GATHER: Bodies = Bodies::Gather(usize::MAX);
 
 static CASES: [Case; 13] = [
-    ("GET, 14 bytes of text", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", GATHER, b"HTTP/1.1 200"),
+    (
+        "GET, 14 bytes of text",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        GATHER,
+        b"HTTP/1.1 200",
+    ),
     (
         "GET with a param, answered in JSON",
         b"GET /users/42 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -68,7 +73,8 @@ static CASES: [Case; 13] = [
     ),
     (
         "POST of JSON, recorded in the statistics",
-        b"POST /event HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\n{\"userId\":\"ann\",\"value\":1.5}",
+        b"POST /event HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\n\
+          {\"userId\":\"ann\",\"value\":1.5}",
         GATHER,
         b"HTTP/1.1 200",
     ),
@@ -79,14 +85,25 @@ static CASES: [Case; 13] = [
         GATHER,
         b"HTTP/1.1 200",
     ),
-    ("GET of the statistics", b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n", GATHER, b"HTTP/1.1 200"),
+    (
+        "GET of the statistics",
+        b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n",
+        GATHER,
+        b"HTTP/1.1 200",
+    ),
     (
         "POST, streamed back in chunks",
-        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+          5\r\nhello\r\n0\r\n\r\n",
         Bodies::Ask,
         b"HTTP/1.1 200",
     ),
-    ("404 with its reason", b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n", GATHER, b"HTTP/1.1 404"),
+    (
+        "404 with its reason",
+        b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n",
+        GATHER,
+        b"HTTP/1.1 404",
+    ),
     (
         "404 behind an escaped path, found by its second look",
         b"GET /%75sers/%34%32/%75 HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -30,7 +30,7 @@ mod json;
 mod print;
 mod router;
 mod stats;
-#[path = "../system.rs"]
+#[path = "../../system.rs"]
 mod system;
 mod wheel;
 mod wire;
