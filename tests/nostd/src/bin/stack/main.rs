@@ -245,10 +245,10 @@ fn play(case: &Case, wires: &mut Wires, world: &mut World<'_>) {
                 };
             }
             Step::Chunk(mut inflow) => {
-                if let Outlet::Reply(reply) = inflow.outlet() {
-                    if let Ok(writer) = reply.status(Status::OK).stream(None) {
-                        let _ = writer.pause();
-                    }
+                if let Outlet::Reply(reply) = inflow.outlet()
+                    && let Ok(writer) = reply.status(Status::OK).stream(None)
+                {
+                    let _ = writer.pause();
                 }
                 inflow.echo();
             }
