@@ -146,6 +146,13 @@ fn every_fault() -> Vec<Fault> {
     wire.map(Fault::Wire).into_iter().chain(others).collect()
 }
 
+/// The body that is told of a refusal.
+fn told(refusal: &Refusal, refusals: Refusals) -> RefusalBody {
+    let mut body = RefusalBody::new(refusal.notation);
+    body.tell(refusal, refusals);
+    body
+}
+
 #[test]
 fn faults_are_told_as_text_or_json_with_their_place() {
     let table = [
@@ -348,7 +355,7 @@ fn every_fault_fits_into_the_room_that_is_kept_for_it() {
                 line: u16::MAX,
                 byte: u16::MAX,
             });
-            let body = RefusalBody::of(&refusal, Refusals::Explain);
+            let body = told(&refusal, Refusals::Explain);
             let text = String::from_utf8(body.as_bytes().into()).unwrap();
             assert!(
                 text.contains(fault.reason()) && text.contains("65535"),
@@ -394,7 +401,7 @@ fn a_reason_that_is_too_long_leaves_the_status() {
     let mut refusal = Refusal::of(Fault::Busy, &mut RecvBuffer::<[u8; 1024]>::new()).unwrap();
     refusal.reason = std::boxed::Box::leak("x".repeat(300).into());
     let body = |refusal: &Refusal| {
-        let body = RefusalBody::of(refusal, Refusals::Explain);
+        let body = told(refusal, Refusals::Explain);
         String::from_utf8(body.as_bytes().into()).unwrap()
     };
     assert_eq!(body(&refusal), "503 Service Unavailable\n");
@@ -412,7 +419,7 @@ fn every_reason_comes_out_of_its_json_as_it_went_in() {
         notation: Notation::Json,
         fault: None,
     };
-    let body = RefusalBody::of(&refusal, Refusals::Explain);
+    let body = told(&refusal, Refusals::Explain);
     let mut object = Object::new(body.as_bytes()).unwrap();
     let mut found = 0;
     while let Some((key, value)) = object.next().unwrap() {
