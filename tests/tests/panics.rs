@@ -2,14 +2,10 @@
 //! public functions, and links only without panics.
 
 #[allow(dead_code)] // each test uses a part of it
-mod bounded;
-#[allow(dead_code)] // as above
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use sources::{code, files, read};
 
@@ -254,23 +250,4 @@ type Timers = Wheel<'static>;
         assert!(named.contains(name), "{name}: {named:?}");
     }
     assert!(!named.contains("Wheel::pop") && !named.contains("free"));
-}
-
-#[cfg_attr(
-    not(all(
-        target_env = "gnu",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    )),
-    ignore = "the program is written for other machines"
-)]
-#[test]
-fn core_links_without_a_panic_handler_and_not_with_a_planted_panic() {
-    let (target, _) = bounded::built_in();
-    let mut prove = Command::new("bash");
-    prove
-        .arg(bounded::root().join("tests/nostd/panics"))
-        .arg(target.join("nostd"));
-    let output = bounded::run(&mut prove, Duration::from_secs(600));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said.matches("no panic can be reached").count(), 2, "{said}");
 }
