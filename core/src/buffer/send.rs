@@ -66,11 +66,13 @@ impl<const N: usize> Default for SendBuffer<[u8; N]> {
 
 impl SendBuffer {
     /// Bytes in total.
+    #[inline]
     pub fn capacity(&self) -> usize {
         self.bytes.len().min(u16::MAX as usize)
     }
 
     /// The bytes to send next. Empty: nothing waits.
+    #[inline]
     pub fn pending(&self) -> &[u8] {
         self.bytes
             .get(self.start as usize..self.end as usize)
@@ -81,7 +83,18 @@ impl SendBuffer {
     /// embedding: all count as sent, and the connection closes with [`Fault::Misuse`].
     ///
     /// [`Fault::Misuse`]: crate::connection::Fault::Misuse
+    #[inline]
     pub fn sent(&mut self, n: usize) {
+        // Nearly always all of it.
+        if n == usize::from(self.end.wrapping_sub(self.start)) {
+            self.clear();
+        } else {
+            self.sent_other(n);
+        }
+    }
+
+    #[inline(never)]
+    fn sent_other(&mut self, n: usize) {
         let pending = self.end.saturating_sub(self.start);
         match u16::try_from(n) {
             Ok(n) if n < pending => {
@@ -93,12 +106,8 @@ impl SendBuffer {
                     self.next_flush();
                 }
             }
-            Ok(n) => {
-                self.misuse |= n > pending;
-                self.clear();
-            }
-            Err(_) => {
-                self.misuse = true;
+            _ => {
+                self.misuse |= n > usize::from(pending);
                 self.clear();
             }
         }
@@ -111,6 +120,7 @@ impl SendBuffer {
     }
 
     /// Bytes that can still be appended without sending first.
+    #[inline]
     pub fn room(&self) -> usize {
         self.capacity()
             .saturating_sub(self.end.saturating_sub(self.start) as usize)
@@ -126,6 +136,7 @@ impl SendBuffer {
 
     /// The free bytes behind the pending ones, to write an answer into. What is written there is
     /// a draft until it is committed: an answer that does not fit, or is given up, leaves no trace.
+    #[inline]
     pub(crate) fn draft(&mut self) -> Draft<'_> {
         if self.start > 0 {
             self.compact();
@@ -138,35 +149,40 @@ impl SendBuffer {
                 .unwrap_or_default(),
             len: 0,
             limit: usize::MAX,
-            full: false,
             end: &mut self.end,
         }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.start >= self.end
     }
 
+    #[inline]
     pub(crate) fn misused(&self) -> bool {
         self.misuse
     }
 
     /// How often all was sent, or as much as the buffer holds, wrapping.
+    #[inline]
     pub(crate) fn flushes(&self) -> u8 {
         self.flushes
     }
 
+    #[inline]
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
         self.next_flush();
     }
 
+    #[inline]
     fn next_flush(&mut self) {
         self.taken = 0;
         self.flushes = self.flushes.wrapping_add(1);
     }
 
+    #[cold]
     fn compact(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
         if start > 0 && start <= end && end <= self.bytes.len() {
@@ -180,42 +196,91 @@ impl SendBuffer {
 /// The free end of a send buffer, while something is written into it.
 pub(crate) struct Draft<'a> {
     room: &'a mut [u8],
-    /// Bytes written and not committed.
+    /// Bytes written and not committed; [`FULL`] once something did not fit, and nothing more is
+    /// written until the draft is over.
     len: usize,
     /// Bytes that may be written and not committed.
     limit: usize,
-    /// Something did not fit; nothing more is written until the draft is over.
-    full: bool,
     end: &'a mut u16,
 }
+
+/// No room has a place there, so that what comes after the first piece that did not fit is refused by
+/// the same comparison as that one.
+const FULL: usize = usize::MAX;
 
 impl Draft<'_> {
     /// Appends to the draft.
     #[inline(always)]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
-        let end = self.len.wrapping_add(bytes.len());
-        match self.room.get_mut(self.len..end) {
-            Some(place) if !self.full && end <= self.limit => {
+        match self.place(bytes.len()) {
+            Some(place) => {
                 place.copy_from_slice(bytes);
-                self.len = end;
+                self.len = self.len.wrapping_add(bytes.len());
             }
-            _ => self.full = true,
+            None => self.len = FULL,
+        }
+    }
+
+    /// Appends several pieces that are one, with one look at the room.
+    #[inline(always)]
+    pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        // Each is a slice of memory: the sum of a few cannot wrap where they fit into 65,535 bytes.
+        let total = pieces
+            .iter()
+            .fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
+        let Some(mut place) = self.place(total) else {
+            self.len = FULL;
+            return;
+        };
+        for piece in pieces {
+            let Some((here, rest)) = place.split_at_mut_checked(piece.len()) else {
+                return;
+            };
+            here.copy_from_slice(piece);
+            place = rest;
+        }
+        self.len = self.len.wrapping_add(total);
+    }
+
+    /// The next `N` bytes of the draft, if so many fit: for a piece that is copied with what lies
+    /// behind it, as a copy of fixed size costs a few instructions and one of any size a call. Then
+    /// [`wrote`](Self::wrote) says how many of them count.
+    #[inline(always)]
+    pub(crate) fn window<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.place(N)?.first_chunk_mut()
+    }
+
+    /// The first `n` bytes of the last window are part of the draft.
+    #[inline(always)]
+    pub(crate) fn wrote(&mut self, n: usize) {
+        // A window was lent, so it is not full, and ends where the room does at most.
+        self.len = self.len.wrapping_add(n);
+    }
+
+    #[inline(always)]
+    fn place(&mut self, n: usize) -> Option<&mut [u8]> {
+        let end = self.len.wrapping_add(n);
+        match self.room.get_mut(self.len..end) {
+            Some(place) if end <= self.limit => Some(place),
+            _ => None,
         }
     }
 
     /// What is committed at a time has at most `limit` bytes from now on.
+    #[inline]
     pub(crate) fn limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
     /// Bytes of the draft.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        if self.fits() { self.len } else { 0 }
     }
 
     /// Whether all of it fitted so far.
+    #[inline]
     pub(crate) fn fits(&self) -> bool {
-        !self.full
+        self.len != FULL
     }
 
     /// Bytes that still fit behind the draft.
@@ -236,18 +301,21 @@ impl Draft<'_> {
 
     /// Drops the last `n` bytes.
     pub(crate) fn cut(&mut self, n: usize) {
-        self.len = self.len.saturating_sub(n);
+        if self.fits() {
+            self.len = self.len.saturating_sub(n);
+        }
     }
 
     /// Counts as not fitting from now on.
     pub(crate) fn spoil(&mut self) {
-        self.full = true;
+        self.len = FULL;
     }
 
     /// Takes the draft into use and begins the next one behind it; if it did not fit, drops it.
     /// Says whether it fitted.
+    #[inline]
     pub(crate) fn commit(&mut self) -> bool {
-        let fits = !self.full;
+        let fits = self.fits();
         if fits {
             // The room ends where 16 bits do.
             *self.end = self.end.wrapping_add(self.len as u16);
@@ -255,7 +323,17 @@ impl Draft<'_> {
             self.room = room.get_mut(self.len..).unwrap_or_default();
         }
         self.len = 0;
-        self.full = false;
+        fits
+    }
+
+    /// As [`commit`](Self::commit), for the last draft.
+    #[inline]
+    pub(crate) fn finish(&mut self) -> bool {
+        let fits = self.fits();
+        if fits {
+            *self.end = self.end.wrapping_add(self.len as u16);
+        }
+        self.len = 0;
         fits
     }
 }
@@ -264,7 +342,7 @@ impl fmt::Debug for Draft<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft")
             .field("len", &self.len)
-            .field("full", &self.full)
+            .field("fits", &self.fits())
             .finish()
     }
 }

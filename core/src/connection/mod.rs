@@ -100,24 +100,58 @@ enum BodyKind {
     Trailers,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Flags {
+/// What is true of a connection, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Flags(u8);
+
+impl Flags {
     /// The connection may be used again after this answer.
-    persistent: bool,
+    const PERSISTENT: Flags = Flags(1);
     /// The peer said that this request is its last.
-    peer_closes: bool,
+    const PEER_CLOSES: Flags = Flags(2);
     /// The request has no content in its answer (HEAD).
-    head_only: bool,
+    const HEAD_ONLY: Flags = Flags(4);
     /// The request is of HTTP/1.0.
-    old: bool,
+    const OLD: Flags = Flags(8);
     /// `100 Continue` was asked for and not sent yet.
-    expects: bool,
+    const EXPECTS: Flags = Flags(16);
     /// The application was lent a part of this request, or put it off: it must hear of a cut.
-    told: bool,
+    const TOLD: Flags = Flags(32);
     /// Something was lent and nothing came of it.
-    stuck: bool,
+    const STUCK: Flags = Flags(64);
     /// A request was answered on this connection.
-    served: bool,
+    const SERVED: Flags = Flags(128);
+
+    /// All of `flags` are set.
+    #[inline(always)]
+    const fn has(self, flags: Flags) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
+    #[inline(always)]
+    const fn with(self, flags: Flags) -> Flags {
+        Flags(self.0 | flags.0)
+    }
+
+    #[inline(always)]
+    const fn without(self, flags: Flags) -> Flags {
+        Flags(self.0 & !flags.0)
+    }
+
+    #[inline(always)]
+    const fn with_if(self, flag: Flags, yes: bool) -> Flags {
+        if yes { self.with(flag) } else { self }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, flags: Flags) {
+        *self = self.with(flags);
+    }
+
+    #[inline(always)]
+    fn clear(&mut self, flags: Flags) {
+        *self = self.without(flags);
+    }
 }
 
 /// The one thing that has to happen next.
@@ -183,16 +217,7 @@ impl Connection {
             requests: 0,
             flush: 0,
             body: BodyKind::Over,
-            flags: Flags {
-                persistent: true,
-                peer_closes: false,
-                head_only: false,
-                old: false,
-                expects: false,
-                told: false,
-                stuck: false,
-                served: false,
-            },
+            flags: Flags::PERSISTENT,
         }
     }
 
@@ -202,14 +227,32 @@ impl Connection {
     /// `rx` and `tx` must be the same at every step while they hold anything; an empty pair may be
     /// exchanged for another empty pair. What comes out does not depend on how the input was cut
     /// into reads.
+    #[inline]
     pub fn step<'s>(
         &'s mut self,
         site: &'s Site<'_>,
         rx: &'s mut RecvBuffer,
         tx: &'s mut SendBuffer,
     ) -> Step<'s> {
-        let next = self.decide(site, rx, tx);
-        // More than the promise would depend on what else is pending, and so on the cut.
+        // The three steps of a round trip are taken where the caller is, so that what they lend
+        // stays in registers; the others are far away.
+        match self.decide(site, rx, tx) {
+            Next::Read => Step::Read(rx.space()),
+            Next::Write => Step::Write(tx.pending()),
+            // More than the promise would depend on what else is pending, and so on the cut.
+            Next::Request => Step::Request(self.lend(site, rx, tx, decide::promise(site, tx))),
+            next => self.lend_other(next, site, rx, tx),
+        }
+    }
+
+    #[inline(never)]
+    fn lend_other<'s>(
+        &'s mut self,
+        next: Next,
+        site: &'s Site<'_>,
+        rx: &'s mut RecvBuffer,
+        tx: &'s mut SendBuffer,
+    ) -> Step<'s> {
         let promise = decide::promise(site, tx);
         match next {
             Next::Read => Step::Read(rx.space()),
@@ -251,6 +294,7 @@ impl Connection {
         Some(self.lend(site, rx, tx, usize::MAX))
     }
 
+    #[inline]
     fn lend<'s>(
         &'s mut self,
         site: &'s Site<'_>,
@@ -341,14 +385,24 @@ impl Default for Connection {
     }
 }
 
+#[inline]
 fn head_of(rx: &RecvBuffer) -> Head<'_> {
     let (bytes, rows) = rx.head_view();
     rx.state.head(bytes, rows)
 }
 
+#[inline]
 fn views_of(rx: &RecvBuffer) -> (Head<'_>, Fields<'_>, &[u8]) {
+    (head_of(rx), trailers_of(rx), rx.body())
+}
+
+#[inline]
+fn trailers_of(rx: &RecvBuffer) -> Fields<'_> {
+    if !rx.state.is_in_trailers() {
+        return Fields::new(&[], &[]);
+    }
     let (bytes, rows) = rx.trailer_view(rx.state.trailer_len());
-    (head_of(rx), rx.state.trailers(bytes, rows), rx.body())
+    rx.state.trailers(bytes, rows)
 }
 
 // What an idle peer costs: less than a cache line, with room for the worker's own words.

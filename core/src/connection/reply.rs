@@ -9,13 +9,13 @@
 use core::fmt;
 
 use super::decide::CONTINUE;
-use super::digits::digits;
+use super::digits::{digits, short_length};
 use super::field::{FieldName, FieldValue};
 use super::phase::{Outbound, Phase};
 use super::writer::{BodyWriter, LAST_CHUNK};
-use super::{BodyKind, Connection, Site};
+use super::{BodyKind, Connection, Flags, Site};
 use crate::buffer::{Draft, SendBuffer};
-use crate::wire::{BARE_LINE_BYTES, Status};
+use crate::wire::{BARE_LINE_BYTES, DATE_LINE_BYTES, PADDED_LINE_BYTES, Status};
 
 /// Proof that an exchange was answered, deferred, or otherwise decided. Cannot be made by hand.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub struct Reply<'s> {
 }
 
 impl<'s> Reply<'s> {
+    #[inline]
     pub(super) fn new(
         connection: &'s mut Connection,
         tx: &'s mut SendBuffer,
@@ -62,6 +63,7 @@ impl<'s> Reply<'s> {
     /// Begins the answer. The status line and `Date` are written now.
     ///
     /// An informational status (1xx) answers nothing: 500 stands in its place.
+    #[inline]
     pub fn status(self, status: Status) -> ReplyHead<'s> {
         let status = match status.is_informational() {
             true => Status::INTERNAL_SERVER_ERROR,
@@ -71,19 +73,11 @@ impl<'s> Reply<'s> {
             reply: self,
             status,
         };
-        match status.line() {
-            Some(line) => head.put(line),
-            None => head.put(status.line_in(&mut [0; BARE_LINE_BYTES])),
+        if !head.begin() {
+            head.begin_anyhow();
         }
-        if let Some(date) = head.reply.site.date {
-            head.put(b"Date: ");
-            head.put(date.as_bytes());
-            head.put(b"\r\n");
-        }
-        if let Some(server) = head.reply.site.server {
-            head.put(b"Server: ");
-            head.put(server.0);
-            head.put(b"\r\n");
+        if head.reply.site.server.is_some() {
+            head.server();
         }
         head
     }
@@ -93,11 +87,12 @@ impl<'s> Reply<'s> {
     /// it is answered, [`Step::Cut`](super::Step::Cut) tells.
     pub fn defer(self) -> Done {
         self.connection.phase = Phase::Deferred;
-        self.connection.flags.told = true;
+        self.connection.flags.set(Flags::TOLD);
         Done(())
     }
 
     /// Answers with a status and an empty body: always fits.
+    #[inline(never)] // mostly for what is rare
     pub fn bare(self, status: Status) -> Done {
         if self.status(status).body(b"").is_err() {
             // A send buffer that cannot take a bare answer can take none: the exchange counts as
@@ -108,11 +103,11 @@ impl<'s> Reply<'s> {
 
     /// The handler answers first and wants the body too: the peer has to be told to send it.
     pub(super) fn invite(mut self) -> Self {
-        if self.connection.flags.expects {
+        if self.connection.flags.has(Flags::EXPECTS) {
             // There is room: the fork was lent with it.
             self.draft.put(CONTINUE);
             self.draft.commit();
-            self.connection.flags.expects = false;
+            self.connection.flags.clear(Flags::EXPECTS);
         }
         self
     }
@@ -135,6 +130,7 @@ impl<'s> Reply<'s> {
     }
 
     /// Nothing is said: for another try.
+    #[cold]
     fn full(mut self) -> Full<'s> {
         self.draft.spoil();
         self.draft.commit();
@@ -150,20 +146,64 @@ pub struct ReplyHead<'s> {
     pub(super) status: Status,
 }
 
+/// Bytes of the room that an answer begins in at once: the status line as it is copied, and the date.
+const BEGINNING_BYTES: usize = PADDED_LINE_BYTES + DATE_LINE_BYTES;
+
 impl<'s> ReplyHead<'s> {
+    /// The status line and the date by copies of fixed size, as nearly always. False: nothing is
+    /// written.
+    #[inline(always)]
+    fn begin(&mut self) -> bool {
+        let Some(date) = self.reply.site.date else {
+            return false;
+        };
+        let Some((line, len)) = self.status.padded_line() else {
+            return false;
+        };
+        let Some(window) = self.reply.draft.window::<BEGINNING_BYTES>() else {
+            return false;
+        };
+        let Some(place) = window.first_chunk_mut() else {
+            return false;
+        };
+        *place = *line;
+        let len = len.min(PADDED_LINE_BYTES);
+        let behind = window.get_mut(len..).unwrap_or_default();
+        let Some(place) = behind.first_chunk_mut() else {
+            return false;
+        };
+        *place = *date.line();
+        self.reply.draft.wrote(len.wrapping_add(DATE_LINE_BYTES));
+        true
+    }
+
+    /// The same, piece by piece, as far as there is room.
+    #[inline(never)]
+    fn begin_anyhow(&mut self) {
+        self.put(self.status.line_in(&mut [0; BARE_LINE_BYTES]));
+        if let Some(date) = self.reply.site.date {
+            self.put(date.line());
+        }
+    }
+
+    #[inline(never)]
+    fn server(&mut self) {
+        if let Some(server) = self.reply.site.server {
+            self.reply.draft.put_all([b"Server: ", server.0, b"\r\n"]);
+        }
+    }
+
     /// Adds a field line. `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the
     /// engine's and have no [`FieldName`].
+    #[inline]
     pub fn field(mut self, name: FieldName<'_>, value: FieldValue<'_>) -> Self {
-        self.put(name.0);
-        self.put(b": ");
-        self.put(value.0);
-        self.put(b"\r\n");
+        self.reply.draft.put_all([name.0, b": ", value.0, b"\r\n"]);
         self
     }
 
     /// Ends the connection after this answer, and says so.
     pub fn close(self) -> Self {
-        self.reply.connection.flags.persistent = false;
+        self.reply.connection.flags.clear(Flags::PERSISTENT);
         self
     }
 
@@ -172,14 +212,61 @@ impl<'s> ReplyHead<'s> {
     ///
     /// # Errors
     /// [`Full`] if it is larger than what was promised.
-    pub fn body(self, body: &[u8]) -> Result<Done, Full<'s>> {
-        self.parts(&[body])
+    #[inline]
+    pub fn body(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
+        if self.is_plain()
+            && let Ok(length @ ..10_000) = u16::try_from(body.len())
+            && self.plain_length(length)
+        {
+            self.put(body);
+            return self.commit();
+        }
+        self.body_anyhow(body)
+    }
+
+    /// Whether the rest of the head is `Content-Length` and nothing else, and content follows.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        let Connection { body, flags, .. } = *self.reply.connection;
+        let telling = Flags::PERSISTENT.with(Flags::OLD).with(Flags::HEAD_ONLY);
+        flags.0 & telling.0 == Flags::PERSISTENT.0
+            && body == BodyKind::Over
+            && !self.reply.site.draining
+            && self.status.allows_content()
+    }
+
+    /// `Content-Length` and the end of the head by one copy of fixed size. False: nothing is
+    /// written.
+    #[inline(always)]
+    fn plain_length(&mut self, length: u16) -> bool {
+        let Some(window) = self.reply.draft.window::<24>() else {
+            return false;
+        };
+        let (digits, len) = short_length(length);
+        let [a, b, c, d, e, f, g, h] = digits;
+        *window = [
+            b'C', b'o', b'n', b't', b'e', b'n', b't', b'-', b'L', b'e', b'n', b'g', b't', b'h',
+            b':', b' ', a, b, c, d, e, f, g, h,
+        ];
+        self.reply.draft.wrote(len.wrapping_add(16));
+        true
+    }
+
+    /// As `body`, whatever the head needs.
+    #[inline(never)]
+    fn body_anyhow(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
+        self.head_of_whole(body.len() as u64);
+        if !self.is_silent() {
+            self.put(body);
+        }
+        self.commit()
     }
 
     /// Answers with `text/plain; charset=utf-8`.
     ///
     /// # Errors
     /// As [`body`](Self::body).
+    #[inline]
     pub fn text(self, text: &str) -> Result<Done, Full<'s>> {
         self.field(FieldName::CONTENT_TYPE, FieldValue::TEXT)
             .body(text.as_bytes())
@@ -189,6 +276,7 @@ impl<'s> ReplyHead<'s> {
     ///
     /// # Errors
     /// As [`body`](Self::body).
+    #[inline]
     pub fn html(self, text: &str) -> Result<Done, Full<'s>> {
         self.field(FieldName::CONTENT_TYPE, FieldValue::HTML)
             .body(text.as_bytes())
@@ -198,6 +286,7 @@ impl<'s> ReplyHead<'s> {
     ///
     /// # Errors
     /// As [`body`](Self::body).
+    #[inline]
     pub fn json(self, json: &[u8]) -> Result<Done, Full<'s>> {
         self.field(FieldName::CONTENT_TYPE, FieldValue::JSON)
             .body(json)
@@ -260,8 +349,10 @@ impl<'s> ReplyHead<'s> {
         let silent = self.is_silent();
         let outbound = match length {
             Some(_) => Outbound::Length,
-            None if flags.old => {
-                self.reply.connection.flags.persistent &= silent;
+            None if flags.has(Flags::OLD) => {
+                if !silent {
+                    self.reply.connection.flags.clear(Flags::PERSISTENT);
+                }
                 Outbound::UntilClose
             }
             None => Outbound::Chunked,
@@ -290,20 +381,12 @@ impl<'s> ReplyHead<'s> {
         } = reply;
         connection.outbound = if silent { Outbound::Silent } else { outbound };
         connection.owed = length.unwrap_or(0);
-        connection.flags.stuck = false;
+        connection.flags.clear(Flags::STUCK);
         // The body of the request is still to come: this is where the handler gets it.
         if connection.phase == Phase::Choosing {
             connection.phase = Phase::Stream;
         }
         Ok(BodyWriter { connection, draft })
-    }
-
-    fn parts(mut self, parts: &[&[u8]]) -> Result<Done, Full<'s>> {
-        self.head_of_whole(parts.iter().map(|part| part.len() as u64).sum());
-        if !self.is_silent() {
-            parts.iter().for_each(|part| self.put(part));
-        }
-        self.commit()
     }
 
     /// The rest of the head of an answer of `length` bytes.
@@ -319,12 +402,13 @@ impl<'s> ReplyHead<'s> {
 
     /// What is written goes nowhere: an answer to HEAD, or a status without content.
     fn is_silent(&self) -> bool {
-        self.reply.connection.flags.head_only || !self.status.allows_content()
+        self.reply.connection.flags.has(Flags::HEAD_ONLY) || !self.status.allows_content()
     }
 
+    #[inline(always)]
     fn commit(self) -> Result<Done, Full<'s>> {
         let mut reply = self.reply;
-        if !reply.draft.commit() {
+        if !reply.draft.finish() {
             return Err(Full(reply));
         }
         reply.connection.answered();
@@ -338,7 +422,9 @@ impl<'s> ReplyHead<'s> {
             // Who waits for `100 Continue` may send the body or not: nobody knows what comes next.
             let most = u64::from(self.reply.site.limits.drain_bytes_max);
             let worth = connection.body != BodyKind::Length || connection.left <= most;
-            connection.flags.persistent &= worth && !connection.flags.expects;
+            if !worth || connection.flags.has(Flags::EXPECTS) {
+                connection.flags.clear(Flags::PERSISTENT);
+            }
         }
     }
 
@@ -346,9 +432,11 @@ impl<'s> ReplyHead<'s> {
     ///
     /// A stop that came after the head of the request is told here, too.
     fn connection_field(&mut self) {
-        self.reply.connection.flags.persistent &= !self.reply.site.draining;
+        if self.reply.site.draining {
+            self.reply.connection.flags.clear(Flags::PERSISTENT);
+        }
         let flags = self.reply.connection.flags;
-        match (flags.persistent, flags.old) {
+        match (flags.has(Flags::PERSISTENT), flags.has(Flags::OLD)) {
             (false, _) => self.put(b"Connection: close\r\n"),
             (true, true) => self.put(b"Connection: keep-alive\r\n"),
             (true, false) => {}
@@ -399,9 +487,10 @@ impl fmt::Write for ReplyHead<'_> {
 
 impl Connection {
     /// The answer is complete in the send buffer.
+    #[inline(always)]
     pub(super) fn answered(&mut self) {
         self.outbound = Outbound::Complete;
-        self.flags.told = false;
+        self.flags.clear(Flags::TOLD);
         self.phase = match self.body {
             BodyKind::Over => Phase::Answered,
             _ => Phase::Discard,
