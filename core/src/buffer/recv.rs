@@ -147,10 +147,12 @@ impl RecvBuffer {
     /// [`Fault::Misuse`](crate::connection::Fault::Misuse).
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        let space = self.capacity().saturating_sub(self.end as usize);
-        self.misuse |= n > space;
+        let space = usize::from(self.capacity.saturating_sub(self.end));
+        if n > space {
+            self.misuse = true;
+        }
         let n = n.min(space) as u16;
-        self.end = self.end.saturating_add(n);
+        self.end = self.end.wrapping_add(n);
         self.total = self.total.wrapping_add(u32::from(n));
     }
 
@@ -199,6 +201,15 @@ impl RecvBuffer {
     #[inline]
     pub(crate) fn misused(&self) -> bool {
         self.misuse
+    }
+
+    /// The first byte of the request at hand, if there is one.
+    #[inline(always)]
+    pub(crate) fn first_byte(&self) -> Option<u8> {
+        match self.start < self.end {
+            true => self.bytes.get(usize::from(self.start)).copied(),
+            false => None,
+        }
     }
 
     /// What the head parser works on: the bytes from the request's first on.
@@ -250,13 +261,17 @@ impl RecvBuffer {
     /// The head is complete and `len` bytes long; behind it come the raw bytes of a body.
     #[inline]
     pub(crate) fn head_is(&mut self, len: usize) {
-        let head = (self.start as usize)
-            .saturating_add(len)
-            .min(self.end as usize) as u16;
-        self.head = head;
-        self.body = head;
-        self.ready = head;
-        self.raw = head;
+        let len = len.min(usize::from(self.end.saturating_sub(self.start))) as u16;
+        self.body_at(self.start.wrapping_add(len));
+    }
+
+    /// No byte behind `at` is decoded.
+    #[inline(always)]
+    fn body_at(&mut self, at: u16) {
+        self.head = at;
+        self.body = at;
+        self.ready = at;
+        self.raw = at;
     }
 
     /// Bytes of the head at hand.
@@ -308,19 +323,13 @@ impl RecvBuffer {
 
     /// Drops empty lines in front of a request line (RFC 9112 section 2.2): they count towards no
     /// limit, and hold no slot.
-    #[inline]
-    pub(crate) fn skip_empty_lines(&mut self) {
-        if self.unread().first() == Some(&b'\r') {
-            self.skip_lines();
-        }
-    }
-
     #[cold]
-    fn skip_lines(&mut self) {
+    pub(crate) fn skip_empty_lines(&mut self) {
         let (lines, _) = self.unread().as_chunks::<2>();
         let empty = lines.iter().take_while(|line| *line == b"\r\n").count();
         if empty > 0 {
-            self.next_request(empty.saturating_mul(2));
+            self.skip(empty.saturating_mul(2));
+            self.next_request(0);
         }
     }
 
@@ -328,13 +337,16 @@ impl RecvBuffer {
     /// behind them is the next request.
     #[inline]
     pub(crate) fn next_request(&mut self, trailer: usize) {
-        self.skip(trailer);
-        if self.raw == self.end {
-            self.raw = 0;
+        if trailer > 0 {
+            self.skip(trailer);
+        }
+        let mut at = self.raw;
+        if at == self.end {
+            at = 0;
             self.end = 0;
         }
-        self.start = self.raw;
-        self.head_is(0);
+        self.start = at;
+        self.body_at(at);
         self.state = HeadState::new();
     }
 
@@ -351,7 +363,7 @@ impl RecvBuffer {
     #[inline]
     pub(crate) fn make_space(&mut self) -> bool {
         // An eighth: below it a read may cut a segment in two, above it moving costs more.
-        if self.capacity.saturating_sub(self.end) <= self.capacity / 8 {
+        if self.end > 0 && self.capacity.saturating_sub(self.end) <= self.capacity / 8 {
             self.compact();
         }
         self.end < self.capacity

@@ -75,14 +75,14 @@ impl Connection {
             let next = match self.phase {
                 Phase::Head => self.head(site, rx, tx),
                 Phase::Choose => {
-                    let promise = promise(site, tx).saturating_add(CONTINUE.len());
+                    let promise = promise(site).saturating_add(CONTINUE.len());
                     self.lend_with_room(promise, tx, Phase::Choosing, Next::Head)
                 }
                 Phase::Gather => self.gather(site, rx, tx),
                 Phase::Hold => self.hold(site, rx, tx),
                 Phase::Stream => self.stream(site, rx, tx),
                 Phase::Serve => Some(self.serve(site, tx)),
-                Phase::End => self.lend_with_room(promise(site, tx), tx, Phase::Ending, Next::End),
+                Phase::End => self.lend_with_room(promise(site), tx, Phase::Ending, Next::End),
                 Phase::Choosing | Phase::Serving | Phase::Ending => {
                     self.refuse(Fault::NotAnswered);
                     None
@@ -153,14 +153,18 @@ impl Connection {
 
     #[inline(always)]
     fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
-        if rx.state.is_fresh() {
-            rx.skip_empty_lines();
+        // Between requests, where every connection comes by, there is none.
+        match rx.first_byte() {
+            None => return self.no_head(false, site, rx, tx),
+            Some(b'\r') if rx.state.is_fresh() => {
+                rx.skip_empty_lines();
+                if rx.first_byte().is_none() {
+                    return self.no_head(false, site, rx, tx);
+                }
+            }
+            Some(_) => {}
         }
         let parts = rx.head_parts();
-        if parts.bytes.is_empty() {
-            // Between requests, where every connection comes by.
-            return self.no_head(false, site, rx, tx);
-        }
         match parts.state.advance(parts.bytes, parts.rows, site.limits) {
             Ok(Some(len)) => {
                 rx.head_is(len);
@@ -212,19 +216,20 @@ impl Connection {
     fn begin(&mut self, site: &Site<'_>, rx: &RecvBuffer) {
         let state = &rx.state;
         self.requests = self.requests.wrapping_add(1);
-        let persistent = state.is_persistent();
-        // What stays: `SERVED`. The others are gone since the last request, or are said anew.
-        let kept = Flags::SERVED.with(Flags::TOLD);
-        let mut flags = Flags(self.flags.0 & kept.0)
-            .with_if(Flags::PERSISTENT, persistent && !site.draining)
-            .with_if(Flags::PEER_CLOSES, !persistent)
+        // What stays; the others are said anew.
+        let kept = Flags(self.flags.0 & Flags::SERVED.with(Flags::TOLD).0);
+        let persistence = match state.is_persistent() {
+            true if site.draining => kept,
+            true => kept.with(Flags::PERSISTENT),
+            false => kept.with(Flags::PEER_CLOSES),
+        };
+        let mut flags = persistence
             .with_if(Flags::HEAD_ONLY, state.method() == Method::Head)
             .with_if(Flags::OLD, state.version() == Version::Http10);
-        self.dropped = 0;
-        self.left = 0;
         let framing = state.framing();
         if framing != Framing::None {
             flags = flags.with_if(Flags::EXPECTS, state.expects_continue());
+            self.dropped = 0;
         }
         self.flags = flags;
         match framing {
@@ -259,7 +264,7 @@ impl Connection {
     /// Lends the whole request, once the promised room is there.
     #[inline(always)]
     fn serve(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Next {
-        if tx.room() < promise(site, tx) {
+        if !has_room(tx, promise(site)) {
             self.wait = Wait::Send;
             self.flush = tx.flushes();
             return Next::Write;
@@ -276,7 +281,7 @@ impl Connection {
         lent: Phase,
         next: Next,
     ) -> Option<Next> {
-        if tx.room() < room.min(tx.capacity()) {
+        if !has_room(tx, room) {
             return self.write(tx);
         }
         self.phase = lent;
@@ -354,7 +359,7 @@ impl Connection {
 
     fn lend_chunk(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Option<Next> {
         let room = match self.outbound {
-            Outbound::Owed => promise(site, tx),
+            Outbound::Owed => promise(site),
             _ => STREAM_ROOM_BYTES_MIN,
         };
         self.lend_in_turn(room, tx, Next::Chunk)
@@ -362,7 +367,7 @@ impl Connection {
 
     /// Lends a piece of a stream again and again, as long as something comes of it.
     fn lend_in_turn(&mut self, room: usize, tx: &SendBuffer, next: Next) -> Option<Next> {
-        if tx.room() < room.min(tx.capacity()) || (self.flags.has(Flags::STUCK) && !tx.is_empty()) {
+        if !has_room(tx, room) || (self.flags.has(Flags::STUCK) && !tx.is_empty()) {
             self.flags.clear(Flags::STUCK);
             return self.write(tx);
         }
@@ -521,7 +526,7 @@ impl Connection {
             return Some(Next::Cut);
         }
         if self.outbound == Outbound::Owed {
-            if tx.room() < FAULT_REPLY_BYTES.min(tx.capacity()) {
+            if !has_room(tx, FAULT_REPLY_BYTES) {
                 return self.write(tx);
             }
             // Also where the head was faulty or not complete, and nobody looked at its method.
@@ -569,10 +574,16 @@ impl Connection {
 /// byte by byte, so few are enough; trailers need what they need.
 const CHUNK_FRAMING_ROOM: usize = 64;
 
-/// Bytes that an answer may have.
-#[inline]
-pub(super) fn promise(site: &Site<'_>, tx: &SendBuffer) -> usize {
-    (site.limits.reply_bytes_max as usize).min(tx.capacity())
+/// Bytes that an answer may have, where the send buffer has as many.
+#[inline(always)]
+pub(super) fn promise(site: &Site<'_>) -> usize {
+    site.limits.reply_bytes_max as usize
+}
+
+/// Whether there is room for so many bytes, or as much as there can be.
+#[inline(always)]
+fn has_room(tx: &SendBuffer, bytes: usize) -> bool {
+    tx.room() >= bytes || tx.is_empty()
 }
 
 fn usize_of(n: u64) -> usize {

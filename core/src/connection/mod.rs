@@ -227,6 +227,7 @@ impl Connection {
     /// `rx` and `tx` must be the same at every step while they hold anything; an empty pair may be
     /// exchanged for another empty pair. What comes out does not depend on how the input was cut
     /// into reads.
+    // Inline, so that what is lent need not be put into memory for a caller that matches it at once.
     #[inline]
     pub fn step<'s>(
         &'s mut self,
@@ -234,26 +235,9 @@ impl Connection {
         rx: &'s mut RecvBuffer,
         tx: &'s mut SendBuffer,
     ) -> Step<'s> {
-        // The three steps of a round trip are taken where the caller is, so that what they lend
-        // stays in registers; the others are far away.
-        match self.decide(site, rx, tx) {
-            Next::Read => Step::Read(rx.space()),
-            Next::Write => Step::Write(tx.pending()),
-            // More than the promise would depend on what else is pending, and so on the cut.
-            Next::Request => Step::Request(self.lend(site, rx, tx, decide::promise(site, tx))),
-            next => self.lend_other(next, site, rx, tx),
-        }
-    }
-
-    #[inline(never)]
-    fn lend_other<'s>(
-        &'s mut self,
-        next: Next,
-        site: &'s Site<'_>,
-        rx: &'s mut RecvBuffer,
-        tx: &'s mut SendBuffer,
-    ) -> Step<'s> {
-        let promise = decide::promise(site, tx);
+        let next = self.decide(site, rx, tx);
+        // More than the promise would depend on what else is pending, and so on the cut.
+        let promise = decide::promise(site);
         match next {
             Next::Read => Step::Read(rx.space()),
             Next::Write => Step::Write(tx.pending()),

@@ -73,13 +73,10 @@ impl<'s> Reply<'s> {
             reply: self,
             status,
         };
-        if !head.begin() {
-            head.begin_anyhow();
+        match head.begin() {
+            true => head,
+            false => head.begin_anyhow(),
         }
-        if head.reply.site.server.is_some() {
-            head.server();
-        }
-        head
     }
 
     /// Puts the exchange off: after [`Step::Away`](super::Step::Away) it can be resumed, here or
@@ -154,7 +151,7 @@ impl<'s> ReplyHead<'s> {
     /// written.
     #[inline(always)]
     fn begin(&mut self) -> bool {
-        let Some(date) = self.reply.site.date else {
+        let (Some(date), None) = (self.reply.site.date, self.reply.site.server) else {
             return false;
         };
         let Some((line, len)) = self.status.padded_line() else {
@@ -177,20 +174,18 @@ impl<'s> ReplyHead<'s> {
         true
     }
 
-    /// The same, piece by piece, as far as there is room.
+    /// The same, and `Server`, piece by piece and as far as there is room.
+    // By value: what a reference leads to has to be in memory, also where this is not called.
     #[inline(never)]
-    fn begin_anyhow(&mut self) {
+    fn begin_anyhow(mut self) -> Self {
         self.put(self.status.line_in(&mut [0; BARE_LINE_BYTES]));
         if let Some(date) = self.reply.site.date {
             self.put(date.line());
         }
-    }
-
-    #[inline(never)]
-    fn server(&mut self) {
         if let Some(server) = self.reply.site.server {
             self.reply.draft.put_all([b"Server: ", server.0, b"\r\n"]);
         }
+        self
     }
 
     /// Adds a field line. `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the
