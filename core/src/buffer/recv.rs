@@ -203,13 +203,10 @@ impl RecvBuffer {
         self.misuse
     }
 
-    /// The first byte of the request at hand, if there is one.
+    /// Any byte behind the last request is there.
     #[inline(always)]
-    pub(crate) fn first_byte(&self) -> Option<u8> {
-        match self.start < self.end {
-            true => self.bytes.get(usize::from(self.start)).copied(),
-            false => None,
-        }
+    pub(crate) fn has_begun(&self) -> bool {
+        self.start < self.end
     }
 
     /// What the head parser works on: the bytes from the request's first on.

@@ -122,34 +122,38 @@ impl SendBuffer {
     /// Bytes that can still be appended without sending first.
     #[inline]
     pub fn room(&self) -> usize {
-        self.capacity()
-            .saturating_sub(self.end.saturating_sub(self.start) as usize)
+        let pending = usize::from(self.end.saturating_sub(self.start));
+        self.capacity().saturating_sub(pending)
+    }
+
+    /// Whether there is room for so many bytes, or as much as there can be.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let pending = usize::from(self.end.wrapping_sub(self.start));
+        pending.saturating_add(bytes) <= self.capacity() || self.is_empty()
     }
 
     /// Appends all of `bytes`, or nothing.
     #[must_use]
     pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
-        let mut draft = self.draft();
+        let mut draft = self.draft(usize::MAX);
         draft.put(bytes);
         draft.commit()
     }
 
-    /// The free bytes behind the pending ones, to write an answer into. What is written there is
-    /// a draft until it is committed: an answer that does not fit, or is given up, leaves no trace.
-    #[inline]
-    pub(crate) fn draft(&mut self) -> Draft<'_> {
+    /// A draft of at most `limit` bytes behind the pending ones, to write an answer into. What is
+    /// written there is not pending until it is committed: an answer that does not fit, or is given
+    /// up, leaves no trace.
+    #[inline(always)]
+    pub(crate) fn draft(&mut self, limit: usize) -> Draft<'_> {
         if self.start > 0 {
             self.compact();
         }
-        let capacity = self.capacity();
+        let at = usize::from(self.end);
         Draft {
-            room: self
-                .bytes
-                .get_mut(self.end as usize..capacity)
-                .unwrap_or_default(),
-            len: 0,
-            limit: usize::MAX,
-            end: &mut self.end,
+            tx: self,
+            at,
+            most: at.saturating_add(limit),
         }
     }
 
@@ -195,41 +199,39 @@ impl SendBuffer {
 
 /// The free end of a send buffer, while something is written into it.
 pub(crate) struct Draft<'a> {
-    room: &'a mut [u8],
-    /// Bytes written and not committed; [`FULL`] once something did not fit, and nothing more is
-    /// written until the draft is over.
-    len: usize,
-    /// Bytes that may be written and not committed.
-    limit: usize,
-    end: &'a mut u16,
+    tx: &'a mut SendBuffer,
+    /// End of what is written; [`FULL`] once something did not fit, and nothing more is written until
+    /// the draft is over.
+    at: usize,
+    /// Where what is written has to end.
+    most: usize,
 }
 
-/// No room has a place there, so that what comes after the first piece that did not fit is refused by
-/// the same comparison as that one.
+/// No buffer has a place there, so that what comes after the first piece that did not fit is refused
+/// by the same comparison as that one.
 const FULL: usize = usize::MAX;
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     /// Appends to the draft.
     #[inline(always)]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         match self.place(bytes.len()) {
             Some(place) => {
                 place.copy_from_slice(bytes);
-                self.len = self.len.wrapping_add(bytes.len());
+                self.at = self.at.wrapping_add(bytes.len());
             }
-            None => self.len = FULL,
+            None => self.at = FULL,
         }
     }
 
     /// Appends several pieces that are one, with one look at the room.
     #[inline(always)]
     pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
-        // Each is a slice of memory: the sum of a few cannot wrap where they fit into 65,535 bytes.
         let total = pieces
             .iter()
             .fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
         let Some(mut place) = self.place(total) else {
-            self.len = FULL;
+            self.at = FULL;
             return;
         };
         for piece in pieces {
@@ -239,7 +241,7 @@ impl Draft<'_> {
             here.copy_from_slice(piece);
             place = rest;
         }
-        self.len = self.len.wrapping_add(total);
+        self.at = self.at.wrapping_add(total);
     }
 
     /// The next `N` bytes of the draft, if so many fit: for a piece that is copied with what lies
@@ -253,62 +255,72 @@ impl Draft<'_> {
     /// The first `n` bytes of the last window are part of the draft.
     #[inline(always)]
     pub(crate) fn wrote(&mut self, n: usize) {
-        // A window was lent, so it is not full, and ends where the room does at most.
-        self.len = self.len.wrapping_add(n);
+        // A window was lent, so it is not full, and ends where the buffer does at most.
+        self.at = self.at.wrapping_add(n);
     }
 
     #[inline(always)]
     fn place(&mut self, n: usize) -> Option<&mut [u8]> {
-        let end = self.len.wrapping_add(n);
-        match self.room.get_mut(self.len..end) {
-            Some(place) if end <= self.limit => Some(place),
+        let end = self.at.wrapping_add(n);
+        match self.tx.bytes.get_mut(self.at..end) {
+            Some(place) if end <= self.most => Some(place),
             _ => None,
         }
     }
 
-    /// What is committed at a time has at most `limit` bytes from now on.
+    /// The buffer; what is not committed is gone.
     #[inline]
-    pub(crate) fn limit(&mut self, limit: usize) {
-        self.limit = limit;
+    pub(crate) fn into_buffer(self) -> &'a mut SendBuffer {
+        self.tx
+    }
+
+    /// What is committed at a time may have any length from now on.
+    pub(crate) fn lift_limit(&mut self) {
+        self.most = usize::MAX;
     }
 
     /// Bytes of the draft.
     pub(crate) fn len(&self) -> usize {
-        if self.fits() { self.len } else { 0 }
+        match self.fits() {
+            true => self.at.saturating_sub(usize::from(self.tx.end)),
+            false => 0,
+        }
     }
 
     /// Whether all of it fitted so far.
     #[inline]
     pub(crate) fn fits(&self) -> bool {
-        self.len != FULL
+        self.at != FULL
     }
 
     /// Bytes that still fit behind the draft.
     pub(crate) fn free(&self) -> usize {
-        self.room.len().saturating_sub(self.len)
+        self.tx.capacity().saturating_sub(self.at)
     }
 
     /// Bytes that can still be written before the draft is committed.
     pub(crate) fn left(&self) -> usize {
-        let most = self.room.len().min(self.limit);
-        most.saturating_sub(self.len)
+        self.tx.capacity().min(self.most).saturating_sub(self.at)
     }
 
     /// What is written so far, to be changed.
     pub(crate) fn written(&mut self) -> &mut [u8] {
-        self.room.get_mut(..self.len).unwrap_or_default()
+        self.tx
+            .bytes
+            .get_mut(usize::from(self.tx.end)..self.at)
+            .unwrap_or_default()
     }
 
     /// Drops the last `n` bytes.
     pub(crate) fn cut(&mut self, n: usize) {
         if self.fits() {
-            self.len = self.len.saturating_sub(n);
+            self.at = self.at.saturating_sub(n);
         }
     }
 
     /// Counts as not fitting from now on.
     pub(crate) fn spoil(&mut self) {
-        self.len = FULL;
+        self.at = FULL;
     }
 
     /// Takes the draft into use and begins the next one behind it; if it did not fit, drops it.
@@ -317,23 +329,10 @@ impl Draft<'_> {
     pub(crate) fn commit(&mut self) -> bool {
         let fits = self.fits();
         if fits {
-            // The room ends where 16 bits do.
-            *self.end = self.end.wrapping_add(self.len as u16);
-            let room = core::mem::take(&mut self.room);
-            self.room = room.get_mut(self.len..).unwrap_or_default();
+            // What is longer than 16 bits can say has no place: see `place`.
+            self.tx.end = self.at as u16;
         }
-        self.len = 0;
-        fits
-    }
-
-    /// As [`commit`](Self::commit), for the last draft.
-    #[inline]
-    pub(crate) fn finish(&mut self) -> bool {
-        let fits = self.fits();
-        if fits {
-            *self.end = self.end.wrapping_add(self.len as u16);
-        }
-        self.len = 0;
+        self.at = usize::from(self.tx.end);
         fits
     }
 }
@@ -341,7 +340,7 @@ impl Draft<'_> {
 impl fmt::Debug for Draft<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft")
-            .field("len", &self.len)
+            .field("len", &self.len())
             .field("fits", &self.fits())
             .finish()
     }
@@ -379,10 +378,10 @@ mod tests {
         let mut tx = SendBuffer::<[u8; 16]>::new();
         let tx: &mut SendBuffer = &mut tx;
         assert!(tx.append(b"first"));
-        let mut draft = tx.draft();
+        let mut draft = tx.draft(usize::MAX);
         draft.put(b"second");
         assert_eq!(tx.pending(), b"first");
-        let mut draft = tx.draft();
+        let mut draft = tx.draft(usize::MAX);
         draft.put(b"second");
         draft.put(b"too long");
         assert!(!draft.commit(), "all of it or nothing");

@@ -154,17 +154,17 @@ impl Connection {
     #[inline(always)]
     fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
         // Between requests, where every connection comes by, there is none.
-        match rx.first_byte() {
-            None => return self.no_head(false, site, rx, tx),
-            Some(b'\r') if rx.state.is_fresh() => {
-                rx.skip_empty_lines();
-                if rx.first_byte().is_none() {
-                    return self.no_head(false, site, rx, tx);
-                }
-            }
-            Some(_) => {}
+        if !rx.has_begun() {
+            return self.no_head(false, site, rx, tx);
         }
-        let parts = rx.head_parts();
+        let mut parts = rx.head_parts();
+        if parts.bytes.first() == Some(&b'\r') && parts.state.is_fresh() {
+            rx.skip_empty_lines();
+            if !rx.has_begun() {
+                return self.no_head(false, site, rx, tx);
+            }
+            parts = rx.head_parts();
+        }
         match parts.state.advance(parts.bytes, parts.rows, site.limits) {
             Ok(Some(len)) => {
                 rx.head_is(len);
@@ -264,7 +264,7 @@ impl Connection {
     /// Lends the whole request, once the promised room is there.
     #[inline(always)]
     fn serve(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Next {
-        if !has_room(tx, promise(site)) {
+        if !tx.has_room(promise(site)) {
             self.wait = Wait::Send;
             self.flush = tx.flushes();
             return Next::Write;
@@ -281,7 +281,7 @@ impl Connection {
         lent: Phase,
         next: Next,
     ) -> Option<Next> {
-        if !has_room(tx, room) {
+        if !tx.has_room(room) {
             return self.write(tx);
         }
         self.phase = lent;
@@ -367,7 +367,7 @@ impl Connection {
 
     /// Lends a piece of a stream again and again, as long as something comes of it.
     fn lend_in_turn(&mut self, room: usize, tx: &SendBuffer, next: Next) -> Option<Next> {
-        if !has_room(tx, room) || (self.flags.has(Flags::STUCK) && !tx.is_empty()) {
+        if !tx.has_room(room) || (self.flags.has(Flags::STUCK) && !tx.is_empty()) {
             self.flags.clear(Flags::STUCK);
             return self.write(tx);
         }
@@ -526,7 +526,7 @@ impl Connection {
             return Some(Next::Cut);
         }
         if self.outbound == Outbound::Owed {
-            if !has_room(tx, FAULT_REPLY_BYTES) {
+            if !tx.has_room(FAULT_REPLY_BYTES) {
                 return self.write(tx);
             }
             // Also where the head was faulty or not complete, and nobody looked at its method.
@@ -578,12 +578,6 @@ const CHUNK_FRAMING_ROOM: usize = 64;
 #[inline(always)]
 pub(super) fn promise(site: &Site<'_>) -> usize {
     site.limits.reply_bytes_max as usize
-}
-
-/// Whether there is room for so many bytes, or as much as there can be.
-#[inline(always)]
-fn has_room(tx: &SendBuffer, bytes: usize) -> bool {
-    tx.room() >= bytes || tx.is_empty()
 }
 
 fn usize_of(n: u64) -> usize {

@@ -61,7 +61,7 @@ pub use site::{Bodies, Site};
 pub use writer::BodyWriter;
 
 use crate::buffer::{RecvBuffer, SendBuffer};
-use crate::wire::{ChunkDecoder, Fields, Head};
+use crate::wire::{ChunkDecoder, Fields, Framing, Head};
 use decide::Next;
 use phase::{Outbound, Phase};
 
@@ -377,7 +377,11 @@ fn head_of(rx: &RecvBuffer) -> Head<'_> {
 
 #[inline]
 fn views_of(rx: &RecvBuffer) -> (Head<'_>, Fields<'_>, &[u8]) {
-    (head_of(rx), trailers_of(rx), rx.body())
+    let head = head_of(rx);
+    match head.framing() {
+        Framing::None => (head, Fields::new(&[], &[]), &[]),
+        _ => (head, trailers_of(rx), rx.body()),
+    }
 }
 
 #[inline]

@@ -35,28 +35,28 @@ impl Done {
 pub struct Full<'s>(pub Reply<'s>);
 
 /// The answer to be: nothing is said yet.
-#[derive(Debug)]
 #[must_use = "a reply that is dropped is answered 500"]
 pub struct Reply<'s> {
     connection: &'s mut Connection,
-    pub(super) draft: Draft<'s>,
     pub(super) site: &'s Site<'s>,
+    tx: &'s mut SendBuffer,
+    /// Bytes that the answer may have.
+    limit: usize,
 }
 
 impl<'s> Reply<'s> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         connection: &'s mut Connection,
         tx: &'s mut SendBuffer,
         site: &'s Site<'_>,
         limit: usize,
     ) -> Self {
-        let mut draft = tx.draft();
-        draft.limit(limit);
         Reply {
             connection,
-            draft,
             site,
+            tx,
+            limit,
         }
     }
 
@@ -70,13 +70,17 @@ impl<'s> Reply<'s> {
             false => status,
         };
         let mut head = ReplyHead {
-            reply: self,
+            connection: self.connection,
+            site: self.site,
+            draft: self.tx.draft(self.limit),
+            limit: self.limit,
             status,
         };
-        match head.begin() {
-            true => head,
-            false => head.begin_anyhow(),
+        if !head.begin() {
+            let draft = begin_anyhow(head.draft, head.site, status);
+            head = ReplyHead { draft, ..head };
         }
+        head
     }
 
     /// Puts the exchange off: after [`Step::Away`](super::Step::Away) it can be resumed, here or
@@ -99,11 +103,10 @@ impl<'s> Reply<'s> {
     }
 
     /// The handler answers first and wants the body too: the peer has to be told to send it.
-    pub(super) fn invite(mut self) -> Self {
+    pub(super) fn invite(self) -> Self {
         if self.connection.flags.has(Flags::EXPECTS) {
             // There is room: the fork was lent with it.
-            self.draft.put(CONTINUE);
-            self.draft.commit();
+            let _ = self.tx.append(CONTINUE);
             self.connection.flags.clear(Flags::EXPECTS);
         }
         self
@@ -117,21 +120,15 @@ impl<'s> Reply<'s> {
         self.connection
     }
 
-    pub(super) fn into_writer(mut self) -> BodyWriter<'s> {
+    pub(super) fn into_writer(self) -> BodyWriter<'s> {
         // The promise bounds answers in one piece; this one was begun and goes on.
-        self.draft.limit(usize::MAX);
-        BodyWriter {
-            connection: self.connection,
-            draft: self.draft,
-        }
+        BodyWriter::new(self.connection, self.tx)
     }
+}
 
-    /// Nothing is said: for another try.
-    #[cold]
-    fn full(mut self) -> Full<'s> {
-        self.draft.spoil();
-        self.draft.commit();
-        Full(self)
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("limit", &self.limit).finish()
     }
 }
 
@@ -139,8 +136,26 @@ impl<'s> Reply<'s> {
 #[derive(Debug)]
 #[must_use = "an answer that is dropped half-way is answered 500"]
 pub struct ReplyHead<'s> {
-    pub(super) reply: Reply<'s>,
+    connection: &'s mut Connection,
+    pub(super) site: &'s Site<'s>,
+    pub(super) draft: Draft<'s>,
+    /// As of the [`Reply`].
+    limit: usize,
     pub(super) status: Status,
+}
+
+/// The beginning of an answer, `Server` too, piece by piece and as far as there is room.
+// By value: what a reference leads to has to be in memory, also where this is not called.
+#[inline(never)]
+fn begin_anyhow<'s>(mut draft: Draft<'s>, site: &Site<'_>, status: Status) -> Draft<'s> {
+    draft.put(status.line_in(&mut [0; BARE_LINE_BYTES]));
+    if let Some(date) = site.date {
+        draft.put(date.line());
+    }
+    if let Some(server) = site.server {
+        draft.put_all([b"Server: ", server.0, b"\r\n"]);
+    }
+    draft
 }
 
 /// Bytes of the room that an answer begins in at once: the status line as it is copied, and the date.
@@ -151,13 +166,13 @@ impl<'s> ReplyHead<'s> {
     /// written.
     #[inline(always)]
     fn begin(&mut self) -> bool {
-        let (Some(date), None) = (self.reply.site.date, self.reply.site.server) else {
+        let (Some(date), None) = (self.site.date, self.site.server) else {
             return false;
         };
         let Some((line, len)) = self.status.padded_line() else {
             return false;
         };
-        let Some(window) = self.reply.draft.window::<BEGINNING_BYTES>() else {
+        let Some(window) = self.draft.window::<BEGINNING_BYTES>() else {
             return false;
         };
         let Some(place) = window.first_chunk_mut() else {
@@ -170,35 +185,32 @@ impl<'s> ReplyHead<'s> {
             return false;
         };
         *place = *date.line();
-        self.reply.draft.wrote(len.wrapping_add(DATE_LINE_BYTES));
+        self.draft.wrote(len.wrapping_add(DATE_LINE_BYTES));
         true
     }
 
-    /// The same, and `Server`, piece by piece and as far as there is room.
-    // By value: what a reference leads to has to be in memory, also where this is not called.
-    #[inline(never)]
-    fn begin_anyhow(mut self) -> Self {
-        self.put(self.status.line_in(&mut [0; BARE_LINE_BYTES]));
-        if let Some(date) = self.reply.site.date {
-            self.put(date.line());
-        }
-        if let Some(server) = self.reply.site.server {
-            self.reply.draft.put_all([b"Server: ", server.0, b"\r\n"]);
-        }
-        self
+    /// Nothing is said: for another try.
+    #[inline(always)]
+    fn full(self) -> Full<'s> {
+        Full(Reply {
+            connection: self.connection,
+            site: self.site,
+            tx: self.draft.into_buffer(),
+            limit: self.limit,
+        })
     }
 
     /// Adds a field line. `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the
     /// engine's and have no [`FieldName`].
     #[inline]
     pub fn field(mut self, name: FieldName<'_>, value: FieldValue<'_>) -> Self {
-        self.reply.draft.put_all([name.0, b": ", value.0, b"\r\n"]);
+        self.draft.put_all([name.0, b": ", value.0, b"\r\n"]);
         self
     }
 
     /// Ends the connection after this answer, and says so.
     pub fn close(self) -> Self {
-        self.reply.connection.flags.clear(Flags::PERSISTENT);
+        self.connection.flags.clear(Flags::PERSISTENT);
         self
     }
 
@@ -222,11 +234,11 @@ impl<'s> ReplyHead<'s> {
     /// Whether the rest of the head is `Content-Length` and nothing else, and content follows.
     #[inline(always)]
     fn is_plain(&self) -> bool {
-        let Connection { body, flags, .. } = *self.reply.connection;
+        let Connection { body, flags, .. } = *self.connection;
         let telling = Flags::PERSISTENT.with(Flags::OLD).with(Flags::HEAD_ONLY);
         flags.0 & telling.0 == Flags::PERSISTENT.0
             && body == BodyKind::Over
-            && !self.reply.site.draining
+            && !self.site.draining
             && self.status.allows_content()
     }
 
@@ -234,7 +246,7 @@ impl<'s> ReplyHead<'s> {
     /// written.
     #[inline(always)]
     fn plain_length(&mut self, length: u16) -> bool {
-        let Some(window) = self.reply.draft.window::<24>() else {
+        let Some(window) = self.draft.window::<24>() else {
             return false;
         };
         let (digits, len) = short_length(length);
@@ -243,7 +255,7 @@ impl<'s> ReplyHead<'s> {
             b'C', b'o', b'n', b't', b'e', b'n', b't', b'-', b'L', b'e', b'n', b'g', b't', b'h',
             b':', b' ', a, b, c, d, e, f, g, h,
         ];
-        self.reply.draft.wrote(len.wrapping_add(16));
+        self.draft.wrote(len.wrapping_add(16));
         true
     }
 
@@ -303,7 +315,7 @@ impl<'s> ReplyHead<'s> {
             return if wrote {
                 self.commit()
             } else {
-                Err(self.reply.full())
+                Err(self.full())
             };
         }
         self.settle_persistence();
@@ -311,17 +323,17 @@ impl<'s> ReplyHead<'s> {
         self.put(b"Content-Length: ");
         // The length is known only afterwards: five digits are kept free for it, as the buffer
         // holds at most 65,535 bytes, and the body closes up to them.
-        let digits_at = self.reply.draft.len();
+        let digits_at = self.draft.len();
         self.put(b"00000\r\n\r\n");
-        let body_at = self.reply.draft.len();
+        let body_at = self.draft.len();
         if write(&mut self).is_err() {
-            self.reply.draft.spoil();
+            self.draft.spoil();
         }
-        let body_len = self.reply.draft.len().saturating_sub(body_at);
+        let body_len = self.draft.len().saturating_sub(body_at);
         let mut room = [0; 20];
         let digits = digits::<10>(body_len as u64, &mut room);
         let end_of_digits = digits_at.saturating_add(digits.len());
-        let written = self.reply.draft.written();
+        let written = self.draft.written();
         if let Some(place) = written.get_mut(digits_at..end_of_digits) {
             place.copy_from_slice(digits);
         }
@@ -329,7 +341,7 @@ impl<'s> ReplyHead<'s> {
         if rest.start <= rest.end {
             written.copy_within(rest, end_of_digits);
         }
-        self.reply.draft.cut(5usize.saturating_sub(digits.len()));
+        self.draft.cut(5usize.saturating_sub(digits.len()));
         self.commit()
     }
 
@@ -340,13 +352,13 @@ impl<'s> ReplyHead<'s> {
     /// [`Full`] if the head, of a chunked answer with its last chunk, is larger than what was
     /// promised.
     pub fn stream(mut self, length: Option<u64>) -> Result<BodyWriter<'s>, Full<'s>> {
-        let flags = self.reply.connection.flags;
+        let flags = self.connection.flags;
         let silent = self.is_silent();
         let outbound = match length {
             Some(_) => Outbound::Length,
             None if flags.has(Flags::OLD) => {
                 if !silent {
-                    self.reply.connection.flags.clear(Flags::PERSISTENT);
+                    self.connection.flags.clear(Flags::PERSISTENT);
                 }
                 Outbound::UntilClose
             }
@@ -360,20 +372,19 @@ impl<'s> ReplyHead<'s> {
             _ => {}
         }
         self.put(b"\r\n");
-        let mut reply = self.reply;
         if outbound == Outbound::Chunked {
             // So that the answer can be finished even if there is no room for one byte of it. It
             // counts towards the promise: whether it fits must not depend on what is pending.
-            reply.draft.put(LAST_CHUNK);
-            reply.draft.cut(LAST_CHUNK.len());
+            self.put(LAST_CHUNK);
+            self.draft.cut(LAST_CHUNK.len());
         }
-        if !reply.draft.commit() {
-            return Err(Full(reply));
+        if !self.draft.commit() {
+            return Err(self.full());
         }
-        reply.draft.limit(usize::MAX);
-        let Reply {
+        self.draft.lift_limit();
+        let ReplyHead {
             connection, draft, ..
-        } = reply;
+        } = self;
         connection.outbound = if silent { Outbound::Silent } else { outbound };
         connection.owed = length.unwrap_or(0);
         connection.flags.clear(Flags::STUCK);
@@ -397,25 +408,24 @@ impl<'s> ReplyHead<'s> {
 
     /// What is written goes nowhere: an answer to HEAD, or a status without content.
     fn is_silent(&self) -> bool {
-        self.reply.connection.flags.has(Flags::HEAD_ONLY) || !self.status.allows_content()
+        self.connection.flags.has(Flags::HEAD_ONLY) || !self.status.allows_content()
     }
 
     #[inline(always)]
-    fn commit(self) -> Result<Done, Full<'s>> {
-        let mut reply = self.reply;
-        if !reply.draft.finish() {
-            return Err(Full(reply));
+    fn commit(mut self) -> Result<Done, Full<'s>> {
+        if !self.draft.commit() {
+            return Err(self.full());
         }
-        reply.connection.answered();
+        self.connection.answered();
         Ok(Done(()))
     }
 
     /// A whole answer while the body of the request is still to come: can the connection be kept?
     fn settle_persistence(&mut self) {
-        let connection = &mut *self.reply.connection;
+        let connection = &mut *self.connection;
         if connection.body != BodyKind::Over {
             // Who waits for `100 Continue` may send the body or not: nobody knows what comes next.
-            let most = u64::from(self.reply.site.limits.drain_bytes_max);
+            let most = u64::from(self.site.limits.drain_bytes_max);
             let worth = connection.body != BodyKind::Length || connection.left <= most;
             if !worth || connection.flags.has(Flags::EXPECTS) {
                 connection.flags.clear(Flags::PERSISTENT);
@@ -427,10 +437,10 @@ impl<'s> ReplyHead<'s> {
     ///
     /// A stop that came after the head of the request is told here, too.
     fn connection_field(&mut self) {
-        if self.reply.site.draining {
-            self.reply.connection.flags.clear(Flags::PERSISTENT);
+        if self.site.draining {
+            self.connection.flags.clear(Flags::PERSISTENT);
         }
-        let flags = self.reply.connection.flags;
+        let flags = self.connection.flags;
         match (flags.has(Flags::PERSISTENT), flags.has(Flags::OLD)) {
             (false, _) => self.put(b"Connection: close\r\n"),
             (true, true) => self.put(b"Connection: keep-alive\r\n"),
@@ -454,7 +464,7 @@ impl<'s> ReplyHead<'s> {
 
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        self.reply.draft.put(bytes);
+        self.draft.put(bytes);
     }
 }
 
@@ -472,7 +482,7 @@ impl fmt::Write for ReplyHead<'_> {
     /// Used by [`ReplyHead::body_with`] only: the type is not lent while fields can follow.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put(text.as_bytes());
-        if self.reply.draft.fits() {
+        if self.draft.fits() {
             Ok(())
         } else {
             Err(fmt::Error)

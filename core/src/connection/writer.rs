@@ -26,7 +26,7 @@ impl<'s> BodyWriter<'s> {
     pub(super) fn new(connection: &'s mut Connection, tx: &'s mut SendBuffer) -> Self {
         BodyWriter {
             connection,
-            draft: tx.draft(),
+            draft: tx.draft(usize::MAX),
         }
     }
 
