@@ -306,6 +306,14 @@ impl RecvBuffer {
         self.ready = self.ready.saturating_add(n as u16);
     }
 
+    /// As [`decode`](Self::decode), where so many raw bytes are there and no decoded one.
+    #[inline(always)]
+    pub(crate) fn decode_all(&mut self, n: u16) {
+        self.body = self.raw;
+        self.raw = self.raw.saturating_add(n);
+        self.ready = self.raw;
+    }
+
     /// Leaves `n` raw bytes behind: framing, or a body that nobody wants.
     #[inline]
     pub(crate) fn skip(&mut self, n: usize) {

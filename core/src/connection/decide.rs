@@ -55,10 +55,28 @@ impl Connection {
         {
             return next;
         }
+        if self.phase == Phase::Gather && self.has_all(rx) {
+            rx.decode_all(self.left as u16);
+            self.left = 0;
+            self.body = BodyKind::Over;
+            self.flags.clear(Flags::TOLD);
+            self.phase = Phase::Serve;
+        }
         if self.phase == Phase::Serve {
             return self.serve(site, tx);
         }
         self.decide_other(site, rx, tx)
+    }
+
+    /// Whether a body that is to be gathered is all there, and nothing of it is decoded yet: `gather`
+    /// would come to the same.
+    #[inline(always)]
+    fn has_all(&self, rx: &RecvBuffer) -> bool {
+        self.body == BodyKind::Length
+            && self.left <= u64::from(self.hold)
+            && self.left <= rx.raw_len() as u64
+            && rx.body().is_empty()
+            && !self.flags.has(Flags::EXPECTS)
     }
 
     #[cold]
