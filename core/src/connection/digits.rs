@@ -22,13 +22,13 @@ pub(super) fn digits<const RADIX: u64>(mut n: u64, room: &mut [u8; 20]) -> &[u8]
 /// The decimal digits of `n`, CR LF, CR LF, in eight bytes, and how many of these count. `n` below
 /// 10,000.
 #[inline(always)]
-pub(super) fn short_length(n: u16) -> ([u8; 8], usize) {
+pub(super) const fn short_length(n: u16) -> ([u8; 8], usize) {
     // Four digits by multiplication with reciprocals, each in a byte of its own.
-    let hundreds = u32::from(n).wrapping_mul(5243) >> 19;
-    let pairs = hundreds | u32::from(n).wrapping_sub(hundreds.wrapping_mul(100)) << 16;
+    let hundreds = (n as u32).wrapping_mul(5243) >> 19;
+    let pairs = hundreds | (n as u32).wrapping_sub(hundreds.wrapping_mul(100)) << 16;
     let tens = (pairs.wrapping_mul(103) >> 10) & 0x000f_000f;
     let digits = tens | pairs.wrapping_sub(tens.wrapping_mul(10)) << 8;
-    let text = u64::from(digits | 0x3030_3030) | 0x0a0d_0a0d << 32;
+    let text = (digits | 0x3030_3030) as u64 | 0x0a0d_0a0d << 32;
     // The zeros in front go; the last digit stays.
     let zeros = ((digits & 0x00ff_ffff) | 0x0100_0000).trailing_zeros() / 8;
     let text = text >> zeros.wrapping_mul(8);

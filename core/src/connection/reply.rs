@@ -233,7 +233,7 @@ impl<'s> ReplyHead<'s> {
 
     /// Whether the rest of the head is `Content-Length` and nothing else, and content follows.
     #[inline(always)]
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         let Connection { body, flags, .. } = *self.connection;
         let telling = Flags::PERSISTENT.with(Flags::OLD).with(Flags::HEAD_ONLY);
         flags.0 & telling.0 == Flags::PERSISTENT.0
@@ -259,9 +259,23 @@ impl<'s> ReplyHead<'s> {
         true
     }
 
+    /// All that follows the date, checked and framed before.
+    #[inline(always)]
+    pub(super) fn rest(mut self, bytes: &[u8]) -> Result<Done, Full<'s>> {
+        self.put(bytes);
+        self.commit()
+    }
+
+    /// Field lines that were checked before.
+    #[inline(always)]
+    pub(super) fn lines(mut self, bytes: &[u8]) -> Self {
+        self.put(bytes);
+        self
+    }
+
     /// As `body`, whatever the head needs.
     #[inline(never)]
-    fn body_anyhow(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
+    pub(super) fn body_anyhow(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
         self.head_of_whole(body.len() as u64);
         if !self.is_silent() {
             self.put(body);
