@@ -335,14 +335,14 @@ impl<'s> ReplyHead<'s> {
 
     fn explained(self, refusal: &Refusal) -> Result<Done, Full<'s>> {
         let mut body = RefusalBody::new(refusal.notation);
-        body.tell(refusal, self.reply.site.refusals);
+        body.tell(refusal, self.site.refusals);
         let bytes = body.as_bytes();
         let lines = VARY.0.len() + VARY.1.0.len() + FieldName::CONTENT_TYPE.0.len() + 2 * LINE;
         let needed = [lines, body.content_type.0.len(), ENGINES, bytes.len()];
         if bytes.is_empty() || !self.status.allows_content() {
             return self.body(b"");
         }
-        if needed.iter().sum::<usize>() > self.reply.draft.left() {
+        if needed.iter().sum::<usize>() > self.draft.left() {
             return self.body(b"");
         }
         // What is told depends on a field of the request: a cache has to know (RFC 9110 section

@@ -4,7 +4,7 @@ extern crate std;
 
 use super::*;
 use crate::buffer::SendBuffer;
-use crate::connection::{Connection, ServerName, Site, Step};
+use crate::connection::{Connection, Flags, ServerName, Site, Step};
 use crate::json::{Object, Value};
 use crate::limits::{FAULT_REPLY_BYTES, Limits, SERVER_BYTES_MAX};
 use crate::wire::{self, Date, Section};
@@ -362,7 +362,7 @@ fn every_fault_fits_into_the_room_that_is_kept_for_it() {
                 "{text}"
             );
             let mut connection = Connection::new();
-            connection.flags.persistent = false;
+            connection.flags.clear(Flags::PERSISTENT);
             let mut tx = SendBuffer::<[u8; FAULT_REPLY_BYTES]>::new();
             Reply::new(&mut connection, &mut tx, &site, FAULT_REPLY_BYTES).refuse(&refusal);
             assert!(tx.pending().ends_with(text.as_bytes()), "{fault:?}");
