@@ -36,31 +36,13 @@ impl FieldId {
     /// Names the field; names are case-insensitive (RFC 9110 section 5.1).
     pub fn from_name(name: &[u8]) -> FieldId {
         let mut front = [0; 8];
-        for (to, from) in front.iter_mut().zip(name) {
+        for (to, from) in front.iter_mut().zip(name.iter().chain(b":")) {
             *to = *from;
         }
-        FieldId::from_front(front, name.len(), || Some(name))
-    }
-
-    /// As [`from_name`](Self::from_name), for who has the first eight bytes of the name and of what
-    /// follows it at hand.
-    #[inline(always)]
-    pub(super) fn from_front<'a>(
-        front: [u8; 8],
-        len: usize,
-        name: impl FnOnce() -> Option<&'a [u8]>,
-    ) -> FieldId {
-        // One row of the table can be it: that of this length and this first letter. Its first
-        // eight letters tell nearly everything else apart; longer names are compared as a whole.
-        let known = &KNOWN[slot(len, front[0])];
-        let other = (fold64(front) ^ known.front) << (known.beyond % 64);
-        if other != 0 || len != known.len as usize {
-            return FieldId::Other;
+        match Known::with_front(front, name.len()) {
+            Some(known) if known.is(|| Some(name)) => known.id,
+            _ => FieldId::Other,
         }
-        if len > 8 && !known.goes_on_as(name()) {
-            return FieldId::Other;
-        }
-        known.id
     }
 
     const fn from_number(number: u8) -> FieldId {
@@ -78,30 +60,41 @@ impl FieldId {
     }
 }
 
-/// A row of the table of known names.
+/// What is known of a name beyond its front.
 #[derive(Clone, Copy)]
-struct Known {
-    /// The first eight letters of the name, in lower case.
-    front: u64,
-    /// The next eight letters; 0 in a name of at most 16.
+pub(super) struct Known {
+    /// Letters 9 to 16; 0 in a name of at most 16.
     next: u64,
     /// The last eight letters; 0 in a name of at most 8.
     last: u64,
-    /// Bits of `front` that the name does not reach.
-    beyond: u32,
+    /// 0 in a name that its front tells whole.
     len: u8,
-    id: FieldId,
+    pub(super) id: FieldId,
 }
 
 impl Known {
-    /// Whether a name of this length, with these first letters, goes on like this one.
+    /// The one known name that it can be, by its length and its first eight bytes, those that
+    /// follow it included. A name of less than eight is compared with its colon, and so its length
+    /// is as well.
     #[inline(always)]
-    fn goes_on_as(&self, name: Option<&[u8]>) -> bool {
-        let (_, rest) = name
-            .and_then(|name| name.split_at_checked(8))
-            .unwrap_or_default();
-        let last = name.and_then(|name| name.last_chunk::<8>());
-        last.is_some_and(|last| fold64(*last) == self.last)
+    pub(super) fn with_front(front: [u8; 8], len: usize) -> Option<&'static Known> {
+        let slot = slot(len, front[0]);
+        let (letters, mask) = FRONTS[slot];
+        (fold64(front) & mask == letters).then_some(&KNOWN[slot])
+    }
+
+    /// Whether a name with this front is this one as a whole.
+    #[inline(always)]
+    pub(super) fn is<'a>(&self, name: impl FnOnce() -> Option<&'a [u8]>) -> bool {
+        self.len == 0 || self.goes_on_as(name().unwrap_or_default())
+    }
+
+    fn goes_on_as(&self, name: &[u8]) -> bool {
+        let (_, rest) = name.split_at_checked(8).unwrap_or_default();
+        name.len() == self.len as usize
+            && name
+                .last_chunk::<8>()
+                .is_some_and(|last| fold64(*last) == self.last)
             && (rest.len() <= 8
                 || rest
                     .first_chunk::<8>()
@@ -110,40 +103,54 @@ impl Known {
 }
 
 /// The known names, each in the slot of its length and first letter: no two share one.
+const NAMES: [(&[u8], FieldId); 8] = [
+    (b"host", FieldId::Host),
+    (b"connection", FieldId::Connection),
+    (b"content-length", FieldId::ContentLength),
+    (b"transfer-encoding", FieldId::TransferEncoding),
+    (b"expect", FieldId::Expect),
+    (b"upgrade", FieldId::Upgrade),
+    (b"content-type", FieldId::ContentType),
+    (b"accept", FieldId::Accept),
+];
+
+/// The first eight letters of the name in a slot, in lower case, and a mask of those that count.
+const FRONTS: [(u64, u64); 16] = {
+    // No name begins so: what counts is nothing, and that is no 1.
+    let mut fronts = [(1, 0); 16];
+    let mut row = 0;
+    while row < NAMES.len() {
+        let name = NAMES[row].0;
+        let slot = slot(name.len(), name[0]);
+        assert!(fronts[slot].1 == 0, "two names in one slot");
+        fronts[slot] = if name.len() < 8 {
+            (
+                word(name, 0) | (b':' as u64) << (8 * name.len()),
+                u64::MAX >> (8 * (7 - name.len())),
+            )
+        } else {
+            (word(name, 0), u64::MAX)
+        };
+        row += 1;
+    }
+    fronts
+};
+
 const KNOWN: [Known; 16] = {
-    let names: [(&[u8], FieldId); 8] = [
-        (b"host", FieldId::Host),
-        (b"connection", FieldId::Connection),
-        (b"content-length", FieldId::ContentLength),
-        (b"transfer-encoding", FieldId::TransferEncoding),
-        (b"expect", FieldId::Expect),
-        (b"upgrade", FieldId::Upgrade),
-        (b"content-type", FieldId::ContentType),
-        (b"accept", FieldId::Accept),
-    ];
     let mut table = [Known {
-        front: 0,
         next: 0,
         last: 0,
-        beyond: 0,
         len: 0,
         id: FieldId::Other,
     }; 16];
     let mut row = 0;
-    while row < names.len() {
-        let (name, id) = names[row];
-        let slot = slot(name.len(), name[0]);
-        assert!(table[slot].len == 0, "two names in one slot");
-        table[slot] = Known {
-            front: word(name, 0),
+    while row < NAMES.len() {
+        let (name, id) = NAMES[row];
+        let long = name.len() > 7;
+        table[slot(name.len(), name[0])] = Known {
             next: if name.len() > 16 { word(name, 8) } else { 0 },
-            last: if name.len() > 8 {
-                word(name, name.len() - 8)
-            } else {
-                0
-            },
-            beyond: 64 - 8 * if name.len() < 8 { name.len() } else { 8 } as u32,
-            len: name.len() as u8,
+            last: if long { word(name, name.len() - 8) } else { 0 },
+            len: if long { name.len() as u8 } else { 0 },
             id,
         };
         row += 1;
