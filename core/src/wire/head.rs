@@ -153,7 +153,30 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> Result<Option<usize>, Fault> {
-        let bytes = room.get(..len).unwrap_or(room);
+        let Some(bytes) = room.get(..len) else {
+            return Ok(None);
+        };
+        // Peers that send byte by byte: one that ends no line is not worth more than this look.
+        if let [.., last] = bytes
+            && *last != b'\n'
+            && self.next < self.scanned
+            && len <= (self.scanned as usize).wrapping_add(1)
+            && len < bytes_max(limits)
+        {
+            self.scanned = len as u16;
+            return Ok(None);
+        }
+        self.go_on_from(room, bytes, rows, limits)
+    }
+
+    #[inline(never)]
+    fn go_on_from(
+        &mut self,
+        room: &[u8],
+        bytes: &[u8],
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
         loop {
             // Within a line, before its end is here, nothing more can be said of it.
             let more = if self.scanned != self.next {
@@ -169,7 +192,7 @@ impl HeadState {
                 };
             }
             self.scanned = self.next;
-            if self.walk(room, len, rows, limits) {
+            if self.walk(room, bytes.len(), rows, limits) {
                 return self.complete();
             }
         }
