@@ -69,7 +69,8 @@ impl Tail {
         Tail(None)
     }
 
-    /// The window at `at`, which is not behind the end of the bytes.
+    /// The window at `at`, which is not behind the end of the bytes; of these there are as many as a
+    /// window has, or more ([`padded`]).
     #[inline(always)]
     pub(super) fn window<'t>(&'t mut self, bytes: &'t [u8], at: u32) -> Option<&'t Window> {
         match window(bytes, at) {
@@ -80,16 +81,35 @@ impl Tail {
 
     #[inline(never)]
     fn last_window(&mut self, bytes: &[u8], at: u32) -> Option<&Window> {
-        let base = (bytes.len() as u32).saturating_sub(WINDOW as u32);
+        let base = (bytes.len() as u32).checked_sub(WINDOW as u32)?;
         if self.0.is_none() {
             let copy = self.0.insert([0; 2 * WINDOW]);
-            match bytes.last_chunk::<WINDOW>() {
-                Some(last) => *copy.first_chunk_mut()? = *last,
-                None => copy.get_mut(..bytes.len())?.copy_from_slice(bytes),
-            }
+            *copy.first_chunk_mut()? = *bytes.last_chunk::<WINDOW>()?;
         }
         window(self.0.as_ref()?, at.wrapping_sub(base))
     }
+}
+
+/// Fewer bytes than a window has, with zeros behind them.
+#[inline(always)]
+pub(super) fn padded(bytes: &[u8]) -> [u8; 2 * WINDOW] {
+    let mut copy = [0; 2 * WINDOW];
+    let (first, last) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>());
+    if let (Some(first), Some(last)) = (first, last)
+        && let Some(to) = copy.get_mut(bytes.len().wrapping_sub(HALF)..)
+        && let Some(to) = to.first_chunk_mut()
+    {
+        // They overlap, or meet.
+        *to = *last;
+        if let Some(to) = copy.first_chunk_mut() {
+            *to = *first;
+        }
+    } else {
+        copy.iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
+    }
+    copy
 }
 
 /// The walk from line to line; it only goes forward.
@@ -245,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_last_windows_are_those_of_the_bytes_with_zeros_behind() {
-        for len in 0..200 {
+        for len in WINDOW..200 {
             let text: Vec<u8> = (0..len).map(|at| at as u8 | 1).collect();
             let mut longer = text.clone();
             longer.resize(len + WINDOW, 0);

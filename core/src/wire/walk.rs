@@ -28,7 +28,8 @@
 //! request, +5 % for that of a browser).
 
 use super::blocks::{
-    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, part, target_stops,
+    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, padded, part,
+    target_stops,
 };
 use super::class::{self, Class, HEX, NAME, PATH, QUERY, TOKEN};
 use super::field::{FieldId, Known, is, pack};
@@ -51,23 +52,28 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> bool {
-        let room = room.get(..len.wrapping_add(WINDOW)).unwrap_or(room);
+        let small;
+        let room = if room.len() < WINDOW {
+            small = padded(room);
+            &small
+        } else {
+            room.get(..len.wrapping_add(WINDOW)).unwrap_or(room)
+        };
         let Some(bytes) = room.get(..len) else {
             return false;
         };
         let mut tail = Tail::new();
         let mut next = u32::from(self.next);
-        match self.stage {
-            Stage::RequestLine => {
-                match self.usual_request_line(room, bytes, &mut tail, next, limits) {
-                    Some(behind) => next = behind,
-                    None => return false,
-                }
+        if self.stage == Stage::RequestLine {
+            match self.usual_request_line(room, bytes, &mut tail, next, limits) {
+                Some(behind) => next = behind,
+                None => return false,
             }
+        } else if self.stage != Stage::Fields {
+            return true;
+        } else if bytes.len() < next.wrapping_add(2) as usize {
             // The first byte of a line: no use to look at it.
-            Stage::Fields if bytes.len() < next.wrapping_add(2) as usize => return false,
-            Stage::Fields => {}
-            Stage::Complete | Stage::Trailers => return true,
+            return false;
         }
         let mut stage = Stage::Fields;
         let mut used = self.rows as usize;
@@ -106,7 +112,7 @@ impl HeadState {
             let Some(row) = rows.get_mut(used) else {
                 break;
             };
-            let front = *window.first_chunk().unwrap_or(&[0; 8]);
+            let front = u64::from_le_bytes(*window.first_chunk().unwrap_or(&[0; 8]));
             let mut id = FieldId::Other;
             if let Some(known) = Known::with_front(front, name_len as usize)
                 && known.is(|| bytes.get(line as usize..line.wrapping_add(name_len) as usize))
@@ -168,20 +174,17 @@ impl HeadState {
         let start = line.wrapping_add(start_in);
         let run = first(target_stops(part(window, start_in)?));
         let behind = start_in.wrapping_add(run);
-        let (end, target) = if run < LANES as u32 && *part(window, behind)? == *b" HTTP/1.1\r\n" {
-            (
-                start.wrapping_add(run),
-                Target::path_only(run as u16, false),
-            )
+        let end = if run < LANES as u32 && *part(window, behind)? == *b" HTTP/1.1\r\n" {
+            self.target.set_path(run as u16, false);
+            start.wrapping_add(run)
         } else {
-            usual_target(room, tail, start)?
+            usual_target(&mut self.target, room, tail, start)?
         };
         let next = end.wrapping_add(11);
         let len = end.wrapping_sub(start);
         if next as usize > bytes.len() || len > limits.target_bytes_max {
             return None;
         }
-        self.target = target;
         self.method = method;
         self.version = Version::Http11;
         self.line = line as u16;
@@ -196,24 +199,25 @@ const CR_LF: u32 = u16::from_le_bytes(*b"\r\n") as u32;
 
 /// A path with or without a query, SP, and the rest of the line. Says where the target ends.
 #[inline(never)]
-fn usual_target(room: &[u8], tail: &mut Tail, start: u32) -> Option<(u32, Target)> {
+fn usual_target(target: &mut Target, room: &[u8], tail: &mut Tail, start: u32) -> Option<u32> {
     let (path_end, stop, path_encoded) = usual_part(room, tail, start, PATH)?;
-    let path = Target::path_only(path_end.wrapping_sub(start) as u16, path_encoded);
-    let (end, target) = match stop {
-        b' ' => (path_end, path),
+    let end = match stop {
+        b' ' => path_end,
         b'?' => {
             let query = path_end.wrapping_add(1);
             let (end, stop, query_encoded) = usual_part(room, tail, query, QUERY)?;
             if stop != b' ' {
                 return None;
             }
-            let len = end.wrapping_sub(start) as u16;
-            (end, path.with_query(len, query_encoded))
+            let within = |at: u32| at.wrapping_sub(start) as u16;
+            target.set_query(within(query), within(end), query_encoded);
+            end
         }
         _ => return None,
     };
+    target.set_path(path_end.wrapping_sub(start) as u16, path_encoded);
     let behind: [u8; 11] = array(room, end)?;
-    (behind == *b" HTTP/1.1\r\n").then_some((end, target))
+    (behind == *b" HTTP/1.1\r\n").then_some(end)
 }
 
 /// A part of a target that begins at `at`: its end, the byte there, which is not of the class, and
