@@ -35,6 +35,9 @@ pub(super) type Window = [u8; WINDOW];
 
 const HALF: usize = 32;
 
+/// The bits of a map of one vector.
+const MAP: u32 = u32::MAX >> (32 - LANES);
+
 /// The `N` bytes from `at` on, by reference: where a vector is loaded and a word of it is wanted as
 /// well, LLVM makes two loads of a reference, but puts a copy together from pieces.
 ///
@@ -173,7 +176,7 @@ pub(super) fn name_len(vector: &[u8; LANES]) -> u32 {
     let dash = bytes.simd_eq(Vector::splat(b'-')).cast_signed();
     let to_127 = ((bytes | Vector::splat(0x20)) + Vector::splat(127 - b'z')).cast_signed();
     let usual = (to_127.simd_gt(SignedVector::splat(127 - 26)) | dash).to_bitmask();
-    (u64::from(usual) ^ ((2 << LANES) - 1)).trailing_zeros()
+    first(!usual & MAP)
 }
 
 /// What is no letter, no digit, no '-' and no '.', as nothing is in nearly all names of hosts.
@@ -212,6 +215,9 @@ fn other(bytes: Vector, first: u8, count: u8) -> Vector {
 /// The first byte of a map of a vector, `LANES` if there is none.
 #[inline(always)]
 pub(super) fn first(map: u32) -> u32 {
+    if LANES == 32 {
+        return map.trailing_zeros();
+    }
     (u64::from(map) | 1 << LANES).trailing_zeros()
 }
 

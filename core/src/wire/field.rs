@@ -39,10 +39,30 @@ impl FieldId {
         for (to, from) in front.iter_mut().zip(name.iter().chain(b":")) {
             *to = *from;
         }
-        match Known::with_front(u64::from_le_bytes(front), name.len()) {
-            Some(known) if known.is(|| Some(name)) => known.id,
-            _ => FieldId::Other,
+        FieldId::from_front(u64::from_le_bytes(front), name.len(), || Some(name))
+    }
+
+    /// As [`from_name`](Self::from_name), for who has the first eight bytes of the name and of the
+    /// colon and what follows it at hand, the first one lowest.
+    ///
+    /// One word, its first letter included: LLVM takes an array to pieces for the sake of one.
+    #[inline(always)]
+    pub(super) fn from_front<'a>(
+        front: u64,
+        len: usize,
+        name: impl FnOnce() -> Option<&'a [u8]>,
+    ) -> FieldId {
+        // One name can be it: that of this length and this first letter. A short one is compared with
+        // its colon, and so its length is as well.
+        let slot = slot(len, front as u8);
+        let (letters, mask) = FRONTS[slot];
+        if (front | FOLD) & mask != letters {
+            return FieldId::Other;
         }
+        if len > SHORT && !RESTS[slot].is_of(name().unwrap_or_default()) {
+            return FieldId::Other;
+        }
+        IDS[slot]
     }
 
     const fn from_number(number: u8) -> FieldId {
@@ -60,37 +80,19 @@ impl FieldId {
     }
 }
 
-/// What is known of a name beyond its front.
+/// What is known of a long name beyond its front.
 #[derive(Clone, Copy)]
-pub(super) struct Known {
+struct Rest {
     /// Letters 9 to 16; 0 in a name of at most 16.
     next: u64,
-    /// The last eight letters; 0 in a name of at most 8.
+    /// The last eight letters.
     last: u64,
-    /// 0 in a name that its front tells whole.
     len: u8,
-    pub(super) id: FieldId,
 }
 
-impl Known {
-    /// The one known name that it can be, by its length and its first eight bytes (the first is the lowest), those that
-    /// follow it included. A name of less than eight is compared with its colon, and so its length
-    /// is as well.
-    #[inline(always)]
-    pub(super) fn with_front(front: u64, len: usize) -> Option<&'static Known> {
-        // One word, its first letter included: LLVM takes an array to pieces for the sake of one.
-        let slot = slot(len, front as u8);
-        let (letters, mask) = FRONTS[slot];
-        ((front | FOLD) & mask == letters).then_some(&KNOWN[slot])
-    }
-
-    /// Whether a name with this front is this one as a whole.
-    #[inline(always)]
-    pub(super) fn is<'a>(&self, name: impl FnOnce() -> Option<&'a [u8]>) -> bool {
-        self.len == 0 || self.goes_on_as(name().unwrap_or_default())
-    }
-
-    fn goes_on_as(&self, name: &[u8]) -> bool {
+impl Rest {
+    /// Whether a name with the right front is this one as a whole.
+    fn is_of(&self, name: &[u8]) -> bool {
         let (_, rest) = name.split_at_checked(8).unwrap_or_default();
         name.len() == self.len as usize
             && name
@@ -102,6 +104,9 @@ impl Known {
                     .is_some_and(|next| fold64(*next) == self.next))
     }
 }
+
+/// Letters of a name at most that its front tells whole: with the colon they are eight.
+const SHORT: usize = 7;
 
 /// The known names, each in the slot of its length and first letter: no two share one.
 const NAMES: [(&[u8], FieldId); 8] = [
@@ -124,7 +129,7 @@ const FRONTS: [(u64, u64); 16] = {
         let name = NAMES[row].0;
         let slot = slot(name.len(), name[0]);
         assert!(fronts[slot].1 == 0, "two names in one slot");
-        fronts[slot] = if name.len() < 8 {
+        fronts[slot] = if name.len() <= SHORT {
             (
                 word(name, 0) | (b':' as u64) << (8 * name.len()),
                 u64::MAX >> (8 * (7 - name.len())),
@@ -137,26 +142,36 @@ const FRONTS: [(u64, u64); 16] = {
     fronts
 };
 
-const KNOWN: [Known; 16] = {
-    let mut table = [Known {
-        next: 0,
-        last: 0,
-        len: 0,
-        id: FieldId::Other,
-    }; 16];
+const IDS: [FieldId; 16] = {
+    let mut ids = [FieldId::Other; 16];
     let mut row = 0;
     while row < NAMES.len() {
         let (name, id) = NAMES[row];
-        let long = name.len() > 7;
-        table[slot(name.len(), name[0])] = Known {
-            next: if name.len() > 16 { word(name, 8) } else { 0 },
-            last: if long { word(name, name.len() - 8) } else { 0 },
-            len: if long { name.len() as u8 } else { 0 },
-            id,
-        };
+        ids[slot(name.len(), name[0])] = id;
         row += 1;
     }
-    table
+    ids
+};
+
+const RESTS: [Rest; 16] = {
+    let mut rests = [Rest {
+        next: 0,
+        last: 0,
+        len: 0,
+    }; 16];
+    let mut row = 0;
+    while row < NAMES.len() {
+        let name = NAMES[row].0;
+        if name.len() > SHORT {
+            rests[slot(name.len(), name[0])] = Rest {
+                next: if name.len() > 16 { word(name, 8) } else { 0 },
+                last: word(name, name.len() - 8),
+                len: name.len() as u8,
+            };
+        }
+        row += 1;
+    }
+    rests
 };
 
 /// Eight letters from `at` on, or as many as there are.

@@ -503,7 +503,7 @@ fn bytes_max(limits: &Limits) -> usize {
 }
 
 const HOST_INVALID: u8 = 2;
-pub(super) const HOST_TWICE: u8 = 3;
+const HOST_TWICE: u8 = 3;
 
 impl Default for HeadState {
     fn default() -> Self {

@@ -32,8 +32,8 @@ use super::blocks::{
     target_stops,
 };
 use super::class::{self, Class, HEX, NAME, PATH, QUERY, TOKEN};
-use super::field::{FieldId, Known, is, pack};
-use super::head::{HOST_TWICE, HeadState, Stage};
+use super::field::{FieldId, is, pack};
+use super::head::{HeadState, Stage};
 use super::{Method, Target, Version};
 use crate::limits::{FIELD_NAME_BYTES_MAX, Limits};
 
@@ -113,24 +113,22 @@ impl HeadState {
                 break;
             };
             let front = u64::from_le_bytes(*window.first_chunk().unwrap_or(&[0; 8]));
-            let mut id = FieldId::Other;
-            if let Some(known) = Known::with_front(front, name_len as usize)
-                && known.is(|| bytes.get(line as usize..line.wrapping_add(name_len) as usize))
-            {
-                id = known.id;
-                match id {
-                    FieldId::Host => {
-                        if !is_usual_host(bytes, window, line, value, end) {
-                            break;
-                        }
-                        self.hosts = if self.hosts == 0 { 1 } else { HOST_TWICE };
+            let id = FieldId::from_front(front, name_len as usize, || {
+                bytes.get(line as usize..line.wrapping_add(name_len) as usize)
+            });
+            match id {
+                FieldId::Other | FieldId::Upgrade | FieldId::ContentType | FieldId::Accept => {}
+                FieldId::Host => {
+                    if !is_usual_host(bytes, window, line, value, end) {
+                        break;
                     }
-                    FieldId::Connection if is_keep_alive(window, line, value, end) => {
-                        self.says.keep_alive = true;
-                    }
-                    FieldId::Other | FieldId::Upgrade | FieldId::ContentType | FieldId::Accept => {}
-                    _ => self.field(id, bytes.get(value as usize..end as usize).unwrap_or(&[])),
+                    // 1 of none, and of any other number none that means one or an invalid one.
+                    self.hosts = self.hosts.wrapping_mul(2).wrapping_add(1);
                 }
+                FieldId::Connection if is_keep_alive(window, line, value, end) => {
+                    self.says.keep_alive = true;
+                }
+                _ => self.field(id, bytes.get(value as usize..end as usize).unwrap_or(&[])),
             }
             *row = pack(line, value, end, name_len, id);
             used = used.wrapping_add(1);
@@ -174,7 +172,7 @@ impl HeadState {
         let start = line.wrapping_add(start_in);
         let run = first(target_stops(part(window, start_in)?));
         let behind = start_in.wrapping_add(run);
-        let end = if run < LANES as u32 && *part(window, behind)? == *b" HTTP/1.1\r\n" {
+        let end = if run < LANES as u32 && is_usual_version(part(window, behind)?) {
             self.target.set_path(run as u16, false);
             start.wrapping_add(run)
         } else {
@@ -217,7 +215,13 @@ fn usual_target(target: &mut Target, room: &[u8], tail: &mut Tail, start: u32) -
     };
     target.set_path(path_end.wrapping_sub(start) as u16, path_encoded);
     let behind: [u8; 11] = array(room, end)?;
-    (behind == *b" HTTP/1.1\r\n").then_some(end)
+    is_usual_version(&behind).then_some(end)
+}
+
+/// Two words, which overlap: LLVM compares the last three bytes in pieces.
+#[inline(always)]
+fn is_usual_version(behind: &[u8; 11]) -> bool {
+    behind.first_chunk() == Some(b" HTTP/1.") && behind.last_chunk() == Some(b"TP/1.1\r\n")
 }
 
 /// A part of a target that begins at `at`: its end, the byte there, which is not of the class, and
