@@ -73,7 +73,7 @@ impl Tail {
     }
 
     /// The window at `at`, which is not behind the end of the bytes; of these there are as many as a
-    /// window has, or more ([`padded`]).
+    /// window has, or more ([`pad`]).
     #[inline(always)]
     pub(super) fn window<'t>(&'t mut self, bytes: &'t [u8], at: u32) -> Option<&'t Window> {
         match window(bytes, at) {
@@ -93,26 +93,27 @@ impl Tail {
     }
 }
 
-/// Fewer bytes than a window has, with zeros behind them.
+/// Copies fewer bytes than a window has to the front of zeros.
 #[inline(always)]
-pub(super) fn padded(bytes: &[u8]) -> [u8; 2 * WINDOW] {
-    let mut copy = [0; 2 * WINDOW];
-    let (first, last) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>());
-    if let (Some(first), Some(last)) = (first, last)
-        && let Some(to) = copy.get_mut(bytes.len().wrapping_sub(HALF)..)
-        && let Some(to) = to.first_chunk_mut()
-    {
-        // They overlap, or meet.
+pub(super) fn pad(bytes: &[u8], zeros: &mut [u8; 2 * WINDOW]) {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>()) else {
+        return pad_few(bytes, zeros);
+    };
+    // The halves overlap, or meet.
+    let behind = zeros.get_mut(bytes.len().wrapping_sub(HALF)..);
+    if let Some(to) = behind.and_then(|zeros| zeros.first_chunk_mut()) {
         *to = *last;
-        if let Some(to) = copy.first_chunk_mut() {
-            *to = *first;
-        }
-    } else {
-        copy.iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from);
     }
-    copy
+    if let Some(to) = zeros.first_chunk_mut() {
+        *to = *first;
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn pad_few(bytes: &[u8], zeros: &mut [u8; 2 * WINDOW]) {
+    let pairs = zeros.iter_mut().zip(bytes);
+    pairs.for_each(|(to, from)| *to = *from);
 }
 
 /// The walk from line to line; it only goes forward.

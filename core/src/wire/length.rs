@@ -43,6 +43,7 @@ pub(crate) struct Evidence {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lengths {
+    // 0, as that of the codings.
     None,
     One,
     Several,
@@ -114,10 +115,18 @@ impl Evidence {
         }
     }
 
-    /// Nothing was said of the length, as in nearly every request: the last row of the table.
+    /// What the table says where nothing but one number was said, or nothing at all, as in nearly
+    /// every request.
     #[inline]
-    pub(crate) fn is_none(&self) -> bool {
-        (self.codings, self.lengths) == (Codings::None, Lengths::None)
+    pub(crate) fn usual(&self) -> Option<Framing> {
+        // One test for what is most usual.
+        if self.codings as u8 | self.lengths as u8 == 0 {
+            return Some(Framing::None);
+        }
+        match (self.codings, self.lengths) {
+            (Codings::None, Lengths::One) if self.length > 0 => Some(Framing::Length(self.length)),
+            _ => None,
+        }
     }
 
     /// The table.

@@ -28,7 +28,7 @@
 //! request, +5 % for that of a browser).
 
 use super::blocks::{
-    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, padded, part,
+    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part,
     target_stops,
 };
 use super::class::{self, Class, HEX, NAME, PATH, QUERY, TOKEN};
@@ -52,9 +52,10 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> bool {
-        let small;
+        let mut small;
         let room = if room.len() < WINDOW {
-            small = padded(room);
+            small = [0; 2 * WINDOW];
+            pad(room, &mut small);
             &small
         } else {
             room.get(..len.wrapping_add(WINDOW)).unwrap_or(room)
@@ -128,7 +129,14 @@ impl HeadState {
                 FieldId::Connection if is_keep_alive(window, line, value, end) => {
                     self.says.keep_alive = true;
                 }
-                _ => self.field(id, bytes.get(value as usize..end as usize).unwrap_or(&[])),
+                _ => {
+                    let value = bytes.get(value as usize..end as usize).unwrap_or(&[]);
+                    match id {
+                        FieldId::ContentLength => self.evidence.content_length(value),
+                        FieldId::TransferEncoding => self.evidence.transfer_encoding(value),
+                        _ => self.field(id, value),
+                    }
+                }
             }
             *row = pack(line, value, end, name_len, id);
             used = used.wrapping_add(1);
