@@ -96,7 +96,8 @@ impl Tail {
 /// Copies fewer bytes than a window has to the front of zeros.
 #[inline(always)]
 pub(super) fn pad(bytes: &[u8], zeros: &mut [u8; 2 * WINDOW]) {
-    let (Some(first), Some(last)) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>()) else {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>())
+    else {
         return pad_few(bytes, zeros);
     };
     // The halves overlap, or meet.

@@ -233,7 +233,9 @@ const CR_LF: u16 = u16::from_le_bytes(*b"\r\n");
 #[inline(never)]
 fn padded(bytes: &[u8]) -> [u8; 8] {
     let mut word = [0; 8];
-    word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    word.iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
     word
 }
 

@@ -474,9 +474,9 @@ impl HeadState {
         if self.hosts != 1 {
             self.other_hosts()?;
         }
-        self.framing = match self.evidence.usual() {
-            Some(framing) => framing,
-            None => self.evidence.decide(self.version)?,
+        self.framing = match self.evidence.is_none() {
+            true => Framing::None,
+            false => self.evidence.decide(self.version)?,
         };
         if self.says.expects_other && self.version == Version::Http11 {
             return Err(Fault::Expectation);

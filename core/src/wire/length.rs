@@ -115,18 +115,10 @@ impl Evidence {
         }
     }
 
-    /// What the table says where nothing but one number was said, or nothing at all, as in nearly
-    /// every request.
+    /// Nothing was said of the length, as in nearly every request: the last row of the table.
     #[inline]
-    pub(crate) fn usual(&self) -> Option<Framing> {
-        // One test for what is most usual.
-        if self.codings as u8 | self.lengths as u8 == 0 {
-            return Some(Framing::None);
-        }
-        match (self.codings, self.lengths) {
-            (Codings::None, Lengths::One) if self.length > 0 => Some(Framing::Length(self.length)),
-            _ => None,
-        }
+    pub(crate) fn is_none(&self) -> bool {
+        self.codings as u8 | self.lengths as u8 == 0
     }
 
     /// The table.

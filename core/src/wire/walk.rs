@@ -28,8 +28,7 @@
 //! request, +5 % for that of a browser).
 
 use super::blocks::{
-    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part,
-    target_stops,
+    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part, target_stops,
 };
 use super::class::{self, Class, HEX, NAME, PATH, QUERY, TOKEN};
 use super::field::{FieldId, is, pack};
