@@ -1,6 +1,6 @@
 //! The pull scanner and the writer.
 
-use barewire_core::json::{Error, Number, Object, Text, Writer};
+use barewire_core::json::{Error, Number, Object, Pair, Text, Writer};
 
 use super::entry;
 
@@ -15,4 +15,5 @@ pub(crate) fn entries() {
     entries!(2: Writer::key, Writer::string, Writer::u64, Writer::i64);
     entries!(2: Writer::number, Writer::bool);
     entries!(1: Error::reason);
+    entries!(2: Pair::read);
 }
