@@ -34,7 +34,7 @@ fn machine() {
 }
 
 fn replies() {
-    entries!(2: Reply::status, Reply::bare);
+    entries!(2: Reply::status, Reply::bare, Reply::prepared);
     entries!(1: Reply::defer, ReplyHead::close);
     // Dropped without an answer.
     entries!(1: drop::<Exchange<'_>>, drop::<Reply<'_>>, drop::<ReplyHead<'_>>);

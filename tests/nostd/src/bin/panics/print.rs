@@ -5,6 +5,7 @@
 use core::fmt::{Debug, Display};
 
 use barewire_core::buffer::{RecvBuffer, SendBuffer};
+use barewire_core::connection::Reply;
 use barewire_core::driver::Entry;
 use barewire_core::json;
 use barewire_core::router::{RouteError, Verbs};
@@ -23,5 +24,5 @@ pub(crate) fn entries() {
     entries!(2: <Entry<u32> as Debug>::fmt, <Ready as Debug>::fmt);
     entries!(2: <Key as Debug>::fmt, <Stats<'_> as Debug>::fmt);
     entries!(2: <Wheel<'_> as Debug>::fmt, <Date as Debug>::fmt, <Status as Debug>::fmt);
-    entries!(2: <Fields<'_> as Debug>::fmt);
+    entries!(2: <Fields<'_> as Debug>::fmt, <Reply<'_> as Debug>::fmt);
 }

@@ -16,6 +16,7 @@ pub(crate) fn entries() {
 
 fn head() {
     entries!(0: HeadState::new, HeadState::default, ChunkDecoder::new, ChunkDecoder::default);
+    entries!(5: HeadState::advance_within);
     entries!(3: HeadState::head, HeadState::trailers);
     entries!(4: HeadState::place);
     entries!(4: HeadState::advance, HeadState::advance_trailers);
