@@ -5,6 +5,7 @@ pub mod bench;
 pub mod client;
 pub mod conformance;
 pub mod drill;
+pub mod hardship;
 pub mod linear;
 pub mod misuse;
 pub mod mixture;

@@ -43,6 +43,7 @@ pub(crate) struct Evidence {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lengths {
+    // 0, as that of the codings.
     None,
     One,
     Several,
@@ -117,7 +118,7 @@ impl Evidence {
     /// Nothing was said of the length, as in nearly every request: the last row of the table.
     #[inline]
     pub(crate) fn is_none(&self) -> bool {
-        (self.codings, self.lengths) == (Codings::None, Lengths::None)
+        self.codings as u8 | self.lengths as u8 == 0
     }
 
     /// The table.
