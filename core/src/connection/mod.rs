@@ -230,7 +230,7 @@ impl Connection {
     /// exchanged for another empty pair. What comes out does not depend on how the input was cut
     /// into reads.
     // Inline, so that what is lent need not be put into memory for a caller that matches it at
-    // once: 200 instructions per request where that is left to the compiler and it thinks otherwise.
+    // once: 200 instructions per request where the compiler thinks otherwise.
     #[inline(always)]
     pub fn step<'s>(
         &'s mut self,
