@@ -202,15 +202,15 @@ impl SendBuffer {
 /// The free end of a send buffer, while something is written into it.
 pub(crate) struct Draft<'a> {
     tx: &'a mut SendBuffer,
-    /// End of what is written; [`FULL`] once something did not fit, and nothing more is written until
-    /// the draft is over.
+    /// End of what is written; [`FULL`] once something did not fit, and nothing more is written
+    /// until the draft is over.
     at: usize,
     /// Where what is written has to end.
     most: usize,
 }
 
-/// No buffer has a place there, so that what comes after the first piece that did not fit is refused
-/// by the same comparison as that one.
+/// No buffer has a place there, so that what comes after the first piece that did not fit is
+/// refused by the same comparison as that one.
 const FULL: usize = usize::MAX;
 
 impl<'a> Draft<'a> {

@@ -68,8 +68,8 @@ impl Connection {
         self.decide_other(site, rx, tx)
     }
 
-    /// Whether a body that is to be gathered is all there, and nothing of it is decoded yet: `gather`
-    /// would come to the same.
+    /// Whether a body that is to be gathered is all there, and nothing of it is decoded yet:
+    /// `gather` would come to the same.
     #[inline(always)]
     fn has_all(&self, rx: &RecvBuffer) -> bool {
         self.body == BodyKind::Length

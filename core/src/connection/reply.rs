@@ -158,7 +158,8 @@ fn begin_anyhow<'s>(mut draft: Draft<'s>, site: &Site<'_>, status: Status) -> Dr
     draft
 }
 
-/// Bytes of the room that an answer begins in at once: the status line as it is copied, and the date.
+/// Bytes of the room that an answer begins in at once: the status line as it is copied, and the
+/// date.
 const BEGINNING_BYTES: usize = PADDED_LINE_BYTES + DATE_LINE_BYTES;
 
 impl<'s> ReplyHead<'s> {

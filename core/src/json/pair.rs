@@ -58,8 +58,8 @@ impl Pair {
         }
     }
 
-    /// The string, without escapes and ASCII, and the number, if `text` has this form and is valid to
-    /// its end. `None` says nothing of it: read it as an [`Object`](super::Object), which comes to
+    /// The string, without escapes and ASCII, and the number, if `text` has this form and is valid
+    /// to its end. `None` says nothing: read it as an [`Object`](super::Object), which comes to
     /// the same where this comes to something.
     #[inline(always)]
     pub fn read<'a>(&self, text: &'a [u8]) -> Option<(Text<'a>, Number<'a>)> {

@@ -1,7 +1,7 @@
 //! Dates as HTTP writes them (RFC 9110, 5.6.7): 29 bytes, always GMT.
 
-/// A second in the form that is sent: `Sun, 06 Nov 1994 08:49:37 GMT`. Kept as the whole field line,
-/// so that an answer takes it with one copy of fixed size.
+/// A second in the form that is sent: `Sun, 06 Nov 1994 08:49:37 GMT`. Kept as the whole field
+/// line, so that an answer takes it with one copy of fixed size.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Date([u8; DATE_LINE_BYTES]);
 
