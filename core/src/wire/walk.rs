@@ -28,7 +28,8 @@
 //! request, +5 % for that of a browser).
 
 use super::blocks::{
-    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part, target_stops,
+    LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part,
+    target_stops, window,
 };
 use super::class::{self, Class, HEX, NAME, PATH, QUERY, TOKEN};
 use super::field::{FieldId, is, pack};
@@ -51,6 +52,7 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> bool {
+        let given = room;
         let mut small;
         let room = if room.len() < WINDOW {
             small = [0; 2 * WINDOW];
@@ -63,12 +65,27 @@ impl HeadState {
             return false;
         };
         let mut tail = Tail::new();
+        if room.len() == len {
+            tail.prepare(room);
+        }
         let mut next = u32::from(self.next);
         if self.stage == Stage::RequestLine {
-            match self.usual_request_line(room, bytes, &mut tail, next, limits) {
-                Some(behind) => next = behind,
-                None => return false,
-            }
+            // Out of a copy that was just made, vectors come late: the processor waits until the
+            // stores are done. So a small head is looked up where it was.
+            let front = if given.len() < WINDOW
+                && let Some(window) = window::<FRONT>(given, next)
+            {
+                usual_front(window)
+            } else {
+                tail.window(room, next)
+                    .and_then(|window| usual_front(window))
+            };
+            let Some(behind) = front
+                .and_then(|front| self.usual_request_line(front, room, bytes, &mut tail, limits))
+            else {
+                return false;
+            };
+            next = behind;
         } else if self.stage != Stage::Fields {
             return true;
         } else if bytes.len() < next.wrapping_add(2) as usize {
@@ -152,36 +169,17 @@ impl HeadState {
     #[inline(always)]
     fn usual_request_line(
         &mut self,
+        front: Front,
         room: &[u8],
         bytes: &[u8],
         tail: &mut Tail,
-        line: u32,
         limits: &Limits,
     ) -> Option<u32> {
-        let window = tail.window(room, line)?;
-        let front = u64::from_le_bytes(*window.first_chunk()?);
-        let (method, method_len) = if begins(front, b"GET /") {
-            (Method::Get, 3)
-        } else if begins(front, b"POST /") {
-            (Method::Post, 4)
-        } else if begins(front, b"PUT /") {
-            (Method::Put, 3)
-        } else if begins(front, b"HEAD /") {
-            (Method::Head, 4)
-        } else if begins(front, b"PATCH /") {
-            (Method::Patch, 5)
-        } else if begins(front, b"DELETE /") {
-            (Method::Delete, 6)
-        } else {
-            return None;
-        };
-        let start_in = method_len + 1;
-        let start = line.wrapping_add(start_in);
-        let run = first(target_stops(part(window, start_in)?));
-        let behind = start_in.wrapping_add(run);
-        let end = if run < LANES as u32 && is_usual_version(part(window, behind)?) {
-            self.target.set_path(run as u16, false);
-            start.wrapping_add(run)
+        let line = u32::from(self.next);
+        let start = line.wrapping_add(front.start);
+        let end = if let Some(len) = front.path_len {
+            self.target.set_path(len as u16, false);
+            start.wrapping_add(len)
         } else {
             usual_target(&mut self.target, room, tail, start)?
         };
@@ -190,13 +188,55 @@ impl HeadState {
         if next as usize > bytes.len() || len > limits.target_bytes_max {
             return None;
         }
-        self.method = method;
+        self.method = front.method;
         self.version = Version::Http11;
         self.line = line as u16;
         self.target_at = start as u16;
         self.target_len = len as u16;
         Some(next)
     }
+}
+
+/// Bytes of the window that a small head's request line is looked up in: the longest method with a
+/// vector behind it.
+const FRONT: usize = 40;
+
+/// What a window on the front of a request line tells.
+struct Front {
+    method: Method,
+    /// Where the target begins in the line.
+    start: u32,
+    /// Bytes of the target, if it is nothing but a usual path, and the line is a usual one.
+    path_len: Option<u32>,
+}
+
+#[inline(always)]
+fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
+    let front = u64::from_le_bytes(*window.first_chunk()?);
+    let (method, method_len) = if begins(front, b"GET /") {
+        (Method::Get, 3)
+    } else if begins(front, b"POST /") {
+        (Method::Post, 4)
+    } else if begins(front, b"PUT /") {
+        (Method::Put, 3)
+    } else if begins(front, b"HEAD /") {
+        (Method::Head, 4)
+    } else if begins(front, b"PATCH /") {
+        (Method::Patch, 5)
+    } else if begins(front, b"DELETE /") {
+        (Method::Delete, 6)
+    } else {
+        return None;
+    };
+    let start = method_len + 1;
+    let len = first(target_stops(part(window, start)?));
+    let usual =
+        len < LANES as u32 && part(window, start.wrapping_add(len)).is_some_and(is_usual_version);
+    Some(Front {
+        method,
+        start,
+        path_len: usual.then_some(len),
+    })
 }
 
 const COLON_SP: u16 = u16::from_le_bytes(*b": ");
@@ -319,7 +359,7 @@ fn other_name(bytes: &[u8], line: u32) -> Option<(u32, u32)> {
 fn is_keep_alive(window: &Window, line: u32, value: u32, end: u32) -> bool {
     value == line.wrapping_add(12)
         && end == line.wrapping_add(22)
-        && part::<10>(window, 12).is_some_and(|value| is(value, b"keep-alive"))
+        && part::<10, WINDOW>(window, 12).is_some_and(|value| is(value, b"keep-alive"))
 }
 
 /// A `Host` value made of a usual name or an IPv4 address, and a port perhaps.
