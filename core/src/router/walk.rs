@@ -18,7 +18,7 @@
 //!
 //! Before that goes `direct`, the same without ways back, for the paths that most requests have: it
 //! keeps nothing but its place, and leaves the lookup to the walk where a wrong choice was possible
-//! or a segment has text around its param. (Ten routes: 187 instead of 233 instructions, 130 routes:
+//! or a segment has text around its param. (Ten routes: 187 instead of 233 instructions, 130:
 //! 323 instead of 391. Where ways back are taken, the first try comes on top.)
 //!
 //! There are two copies of the walk from one source: `PLAIN` paths are shorter than 64 bytes and have
