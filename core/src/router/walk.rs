@@ -16,6 +16,11 @@
 //! leads to: with `/a/b/x` and `/{p}/c/y` one node, and in the worst table all nodes whose patterns begin
 //! like the path. That is a bound which the table sets: no path can go beyond it, however long it is.
 //!
+//! Before that goes `direct`, the same without ways back, for the paths that most requests have: it
+//! keeps nothing but its place, and leaves the lookup to the walk where a wrong choice was possible
+//! or a segment has text around its param. (Ten routes: 187 instead of 233 instructions, 130:
+//! 323 instead of 391. Where ways back are taken, the first try comes on top.)
+//!
 //! There are two copies of the walk from one source: `PLAIN` paths are shorter than 64 bytes and have
 //! nothing in them that needs a second look, so all questions about that fall away.
 
@@ -60,13 +65,13 @@ impl<const N: usize> Tree<N> {
         }
         let marks = Marks::of(path);
         if marks.special || rules.ignore_case {
-            return self.find_again(path, rules, captures);
+            return self.walk::<false>(&marks, rules, captures);
         }
         self.walk::<true>(&marks, rules, captures)
     }
 
-    /// The walk of a plain path that remembers no way back: where it has passed one and goes wrong, or
-    /// meets what is seldom, the whole walk has to be done again with [`find`](Self::find).
+    /// The walk of a plain path that remembers no way back. Where it goes wrong in a table that has
+    /// any, or meets what is seldom, the whole walk has to be done again with [`find`](Self::find).
     #[inline(always)]
     pub(crate) fn direct(&self, path: &[u8], rules: Matching, spans: &mut Spans) -> Direct {
         if path.first() != Some(&b'/') {
@@ -154,12 +159,6 @@ impl<const N: usize> Tree<N> {
             (here, node) = (wild, next);
             (lengths, kinds, offset) = (node.lengths, node.kinds, 0);
         }
-    }
-
-    /// With a second look at everything.
-    #[inline(never)]
-    fn find_again(&self, path: &[u8], rules: Matching, captures: &mut Captures) -> Option<u16> {
-        self.walk::<false>(&Marks::of(path), rules, captures)
     }
 
     #[inline(always)]
