@@ -52,11 +52,11 @@
 //! A path that is a pattern without params is found by one hash of all of it. Any other is walked
 //! segment by segment; each literal segment is one probe of a hash table, each param none, so the cost
 //! depends on the path and not on how many routes there are: 276 instructions a lookup with
-//! 10, 275 with 1,000 and 10,000 routes of the same shape. Wrong choices cost what they lead to; the
-//! table bounds that, not the path: at one place there are [`AFFIXED_MAX`] params with text around
-//! them, one `{param}`, one `{*rest}` and one literal to try, and after one straight try, which goes
-//! by the first choice everywhere, no part of the tree is tried twice. A path with a `.`, a `%` or 64
-//! bytes and more is looked at more closely, for two to three times the cost.
+//! 10, 275 with 1,000 and 10,000 routes of the same shape. Wrong choices cost what they lead to;
+//! the table bounds that, not the path: at one place there are [`AFFIXED_MAX`] params with text
+//! around them, one `{param}`, one `{*rest}` and one literal to try, and after one straight try,
+//! which goes by the first choice everywhere, no part of the tree is tried twice. A path with a `.`,
+//! a `%` or 64 bytes and more is looked at more closely, for two to three times the cost.
 
 mod error;
 mod matching;
@@ -282,8 +282,8 @@ impl<H: Copy, const N: usize> Router<H, N> {
         }
     }
 
-    /// The usual case calls nothing, so that no register has to be saved for it: a short path, at the
-    /// first place, with a route of this verb.
+    /// The usual case calls nothing, so that no register has to be saved for it: a short path, at
+    /// the first place, with a route of this verb.
     #[inline(never)]
     fn find_shortcut<'p>(&self, verb: Verb, path: &'p [u8]) -> Lookup<'p, H> {
         if path.len() <= path::SHORT_BYTES_MAX

@@ -150,8 +150,8 @@ impl<'p> Marks<'p> {
         }
     }
 
-    /// The same for a path of less than sixteen bytes. From eight bytes on, the first eight and the last
-    /// eight are one block: what they share is found twice, and the bits fall together.
+    /// The same for a path of less than sixteen bytes. From eight bytes on, the first eight and the
+    /// last eight are one block: what they share is found twice, and the bits fall together.
     #[inline(always)]
     fn of_short(path: &'p [u8]) -> Self {
         let (slashes, specials) = match (path.first_chunk::<8>(), path.last_chunk::<8>()) {
@@ -215,8 +215,8 @@ impl<'p> Marks<'p> {
         Some((self.path.get(at..end)?, Cursor { at: end, bits }))
     }
 
-    /// Where the next segment ends, and what is marked behind it, where all marks are bits. At the end of
-    /// the path it is a place behind all that is within the bits.
+    /// Where the next segment ends, and what is marked behind it, where all marks are bits. At the
+    /// end of the path it is a place behind all that is within the bits.
     #[inline(always)]
     pub(crate) fn near(&self, cursor: Cursor) -> Cursor {
         Cursor {

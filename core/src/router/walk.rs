@@ -89,7 +89,8 @@ impl<const N: usize> Tree<N> {
         let mut cursor = marks.begin();
         let mut params = 0;
         let (mut lengths, mut kinds, mut offset) = (node.lengths, node.kinds, 0usize);
-        // (Where there was a choice on this very way, nobody notes: it was two instructions a node.)
+        // (Whether there was a choice on this very way is not noted: that cost two instructions a
+        // node, and a register.)
         let wrong = || match self.has_choices {
             false => Direct::Nothing,
             true => Direct::Unsure,

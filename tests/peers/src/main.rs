@@ -1,5 +1,5 @@
-//! `barewire-peers measure default|v3|native [--quick]`: one section of the table. `run` builds this
-//! for each of them. `barewire-peers count` is what valgrind runs.
+//! `barewire-peers measure default|v3|native SCRATCH [--quick]`: one section of the table. `run`
+//! builds this for each of them. `barewire-peers count` is what valgrind runs.
 
 use std::process::ExitCode;
 

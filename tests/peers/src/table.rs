@@ -75,7 +75,8 @@ impl Display for Section {
             _ => "`-C target-cpu=native`",
         };
         let mut text = format!("### {build}\n\n");
-        text += "| beside | input | instructions, ours | theirs | ratio | ns, ours | theirs | ratio | 95 % |\n";
+        text += "| beside | input | instructions, ours | theirs | ratio | ns, ours \
+         | theirs | ratio | 95 % |\n";
         text += "|---|---|---:|---:|---:|---:|---:|---:|---:|\n";
         for row in &self.rows {
             write!(text, "| {} | {} |", row.peer.name(), row.input)?;
@@ -95,7 +96,8 @@ impl Display for Section {
             write!(text, " {ours:.1} | {theirs:.1} | {ratio:.2} |")?;
             writeln!(text, " {:.3} to {:.3} |", interval.0, interval.1)?;
         }
-        text += "\n| beside | mean ratio of instructions | of time | least of time | goal: mean, least |\n";
+        text += "\n| beside | mean ratio of instructions | of time | least of time \
+         | goal: mean, least |\n";
         text += "|---|---:|---:|---:|---:|\n";
         for peer in [
             Peer::Framed,
@@ -182,7 +184,8 @@ mod tests {
             row(Peer::Tokens, 100.0, 50.0),
         ];
         let text = section(rows).to_string();
-        let lost = "| httparse, tokens only | it | 100 | 50 | 0.50 | 100.0 | 50.0 | 0.50 | 0.500 to 3.000 |";
+        let lost = "| httparse, tokens only | it | 100 | 50 | 0.50 | 100.0 | 50.0 | \
+         0.50 | 0.500 to 3.000 |";
         assert!(text.contains(lost), "{text}");
         assert!(
             text.contains("| 1.66 | 1.66 | 1.10 | 1.50 met, 1.15 missed |"),

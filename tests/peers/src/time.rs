@@ -1,4 +1,5 @@
-//! Time: both sides in short slices by turns, so that a busy machine and a changing clock meet both.
+//! Time: both sides in short slices by turns, so that a busy machine and a changing clock meet
+//! both.
 
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,8 @@ pub struct Times {
     pub theirs: f64,
     /// Theirs in terms of ours: the median over the pairs of slices.
     pub ratio: f64,
-    /// Where that median lies with 95 %, by order statistics: no shape of the noise is assumed, only
-    /// that one pair does not know of the other.
+    /// Where that median lies with 95 %, by order statistics: no shape of the noise is assumed,
+    /// only that one pair does not know of the other.
     pub interval: (f64, f64),
 }
 
@@ -121,8 +122,8 @@ fn median(sorted: &[f64]) -> f64 {
     (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
 }
 
-/// The ranks between which the median of what `count` values are drawn from lies with 95 %: how many
-/// of them are below it is binomial.
+/// The ranks between which the median of what `count` values are drawn from lies with 95 %: how
+/// many of them are below it is binomial.
 fn ranks(count: usize) -> (usize, usize) {
     let (count, most) = (count as f64, count - 1);
     let low = ((count - 1.96 * count.sqrt()) / 2.0).floor().max(0.0) as usize;
