@@ -1,9 +1,9 @@
 //! The fast way through a head: complete lines of the usual form, along the bit maps of its bytes.
 //!
 //! ```text
-//! request line:  a usual method, SP, '/', compared as one word; then from one byte to the next
-//!                that is unusual in a target, and a look at each, up to SP; the ten bytes behind
-//!                it are compared as words
+//! request line:  a usual method, SP, '/', compared as one word; a path of a vector at most, or from
+//!                one byte to the next that is unusual in a target, and a look at each, up to SP;
+//!                the eleven bytes from SP on are compared as two words
 //! field line:    ends at the next control character, which must be CR, LF
 //!                empty: the head is complete
 //!                name   up to the next byte that is unusual in a name, which must be ':'
@@ -14,18 +14,23 @@
 //!
 //! What it takes, the slow way would take the same: the tests below compare the two.
 //!
-//! Where the instructions go (callgrind; default build and x86-64-v3): of the 467 of the smallest
-//! request (49 bytes) 80 are the caller's loop, a fresh state and what is done around the walk; in
-//! the walk 76 or 61 are the vectors with their constants, 20 the port of `Host`. A line of 64 bytes
-//! that is no known field takes 150 or 126 with its share of the map of controls. What is left beside
-//! the loads and comparisons are bounds tests, of two instructions each, and the moving of a dozen
-//! values that live across the loop.
+//! Each line is looked up in one window of 64 bytes: its name, the value of `Host`, its port need no
+//! bounds test of their own. Where fewer than 64 bytes are left, the window is one of a copy with
+//! zeros behind it; who has readable bytes behind the request spares that
+//! ([`advance_within`](HeadState::advance_within)).
+//!
+//! Where the instructions go (callgrind; default build and x86-64-v3): of the 405 and 373 of the
+//! smallest request (49 bytes, a slice) 70 are the caller's loop, a fresh state and what is done
+//! around the walk, 30 the saving of registers, 20 the copy; the request line takes 65, its one
+//! field line 140, of which 45 are the grammar of `Host`. A line that is no known field takes 64
+//! beside the map of its block, which is 32 or 17 for 64 bytes.
 //!
 //! Measured and dropped, as it gained nothing or cost some: known fields in a function of their own
 //! (+60 a field, for the vectors' constants do not outlive a call); the search beyond one vector in
-//! a function (+10 %); an iterator over the free rows (+20); SP as the first of the bytes that are
-//! looked at in a target (+6); no vectors of 32 bytes for tokens on x86-64-v3 (-10 for the smallest
-//! request, +5 % for that of a browser).
+//! a function (+10 %); an iterator over the free rows (+20); a range of bytes by subtractions that
+//! saturate to 0 and a comparison with it (two more operations a vector); rows put together in a
+//! register (+4 a line); the tests of a known name's length apart from its front (+5 a line); the
+//! usual framing of a body inlined (-11 with a body, +5 without).
 
 use super::blocks::{
     LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part,
@@ -65,7 +70,7 @@ impl HeadState {
             return false;
         };
         let mut tail = Tail::new();
-        if room.len() == len {
+        if room.len() == len && len < NEAR {
             tail.prepare(room);
         }
         let mut next = u32::from(self.next);
@@ -197,8 +202,12 @@ impl HeadState {
     }
 }
 
-/// Bytes of the window that a small head's request line is looked up in: the longest method with a
-/// vector behind it.
+/// Bytes that are likely to be one request alone, whose last window is going to be asked for: four
+/// windows. The copy costs 20 instructions, and pipelined requests ask for it once in many.
+const NEAR: usize = 4 * WINDOW;
+
+/// Bytes of the window that a small head's request line is looked up in: the longest method with SP,
+/// and a vector of 32 bytes behind it.
 const FRONT: usize = 40;
 
 /// What a window on the front of a request line tells.
