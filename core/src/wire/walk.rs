@@ -82,8 +82,7 @@ impl HeadState {
             {
                 usual_front(window)
             } else {
-                tail.window(room, next)
-                    .and_then(|window| usual_front(window))
+                tail.window(room, next).and_then(usual_front)
             };
             let Some(behind) = front
                 .and_then(|front| self.usual_request_line(front, room, bytes, &mut tail, limits))
@@ -465,10 +464,11 @@ mod tests {
     }
 
     /// What may lie behind the bytes: what would go on with a head, or end it.
-    const BEHIND: [&[u8]; 4] = [
+    const BEHIND: [&[u8]; 5] = [
         &[b'a'; 100],
         b"\r\n\r\n1 HTTP/1.1\r\nHost: a\r\n\r\n: : : : : : : : : : : : : : : : : : : : : : : :",
         b"\n\r\n HTTP/1.1\r\n\r\n",
+        b" HTTP/1.1\r\nHost: a\r\n\r\n: : : : : : : : : : : : : : : : : : : : : : : :",
         b" ",
     ];
 
@@ -531,6 +531,27 @@ mod tests {
                 let mut shorter: Vec<u8> = head.into();
                 shorter.remove(at);
                 assert_same(&shorter);
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_bytes_is_forgotten_when_they_come() {
+        for head in HEADS {
+            let whole = format!("{:?}", without(head));
+            for cut in 0..head.len() {
+                for behind in BEHIND {
+                    let (mut state, mut rows) = (HeadState::new(), [[0; 8]; ROWS]);
+                    let room = [&head[..cut], behind].concat();
+                    let early = state.advance_within(&room, cut, &mut rows, &Limits::DEFAULT);
+                    if matches!(early, Ok(Some(_))) {
+                        continue;
+                    }
+                    let len = state.advance(head, &mut rows, &Limits::DEFAULT);
+                    let outcome: Outcome = len.map(|len| len.map(|_| (state, rows)));
+                    let (front, behind) = (head[..cut].escape_ascii(), behind.escape_ascii());
+                    assert_eq!(format!("{outcome:?}"), whole, "{front} before {behind}");
+                }
             }
         }
     }
