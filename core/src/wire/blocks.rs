@@ -240,6 +240,26 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
+    /// Which of its ways `wide` takes in this build.
+    const WAY: &str = if cfg!(target_feature = "avx2") {
+        "avx2"
+    } else if cfg!(target_feature = "sse2") {
+        "sse2"
+    } else if cfg!(all(target_feature = "neon", target_arch = "aarch64")) {
+        "neon"
+    } else {
+        "integers"
+    };
+
+    /// `.ci/vectors` asks for one way after the other: none may be taken for another.
+    #[test]
+    fn the_way_is_the_one_that_was_asked_for() {
+        if let Ok(asked) = std::env::var("BAREWIRE_VECTORS") {
+            assert_eq!(WAY, asked);
+        }
+        std::println!("vectors: {WAY}, {LANES} bytes");
+    }
+
     /// The end of the line in `text` that begins at `line`, by a walk that begins at `from`.
     fn end(text: &[u8], from: u32, line: u32) -> Option<u32> {
         Lines::new(from).end(&long(text), &mut Tail::new(), line)
