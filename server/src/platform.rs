@@ -9,7 +9,19 @@ pub(crate) use barewire_linux::{
     memory::page_bytes,
     resident::{hold_program, hold_stack, lock},
 };
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub(crate) use barewire_macos::{
+    BACKLOG, Kqueue as Native, Region, Signals, Waker,
+    affinity::available,
+    bind_group,
+    limits::{lockable, raise_descriptors},
+    memory::page_bytes,
+    resident::{hold_program, hold_stack, lock},
+};
 
 /// What the banner calls it.
 #[cfg(target_os = "linux")]
 pub(crate) const BACKEND: &str = "epoll";
+/// What the banner calls it.
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub(crate) const BACKEND: &str = "kqueue";

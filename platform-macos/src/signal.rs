@@ -1,0 +1,181 @@
+//! The signals that end the server, waited for instead of handled: no code of ours ever runs
+//! inside a signal handler.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use crate::event::{Filter, Flags, Record};
+use crate::queue::Queue;
+
+/// Who asked the server to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: a person at the terminal.
+    Interrupt,
+    /// SIGTERM: a service manager.
+    Terminate,
+}
+
+/// Signals that are told and not asked for yet, of each kind, at most: the second one ends
+/// everything, so more are not needed.
+const TOLD_MAX: u32 = 16;
+
+/// SIGTERM and SIGINT, blocked so that they end nothing, and watched by `EVFILT_SIGNAL`: there is
+/// no `sigtimedwait` here. The filter records each attempt to send one, blocked or not.
+pub struct Signals<Q> {
+    queue: Q,
+    told: Mutex<Told>,
+}
+
+/// What was sent and nobody has asked for yet.
+#[derive(Debug, Default)]
+struct Told {
+    interrupts: u32,
+    terminations: u32,
+}
+
+impl Told {
+    fn note(&mut self, signal: libc::c_int, times: i64) {
+        let count = match signal {
+            libc::SIGINT => &mut self.interrupts,
+            libc::SIGTERM => &mut self.terminations,
+            _ => return,
+        };
+        let times = u32::try_from(times).unwrap_or(TOLD_MAX);
+        *count = count.saturating_add(times).min(TOLD_MAX);
+    }
+
+    fn take(&mut self) -> Option<Signal> {
+        let (count, signal) = match (self.terminations, self.interrupts) {
+            (1.., _) => (&mut self.terminations, Signal::Terminate),
+            (_, 1..) => (&mut self.interrupts, Signal::Interrupt),
+            _ => return None,
+        };
+        *count -= 1;
+        Some(signal)
+    }
+}
+
+impl<Q: Queue> Signals<Q> {
+    /// As `block`, over any queue.
+    ///
+    /// # Errors
+    /// If the queue refuses the filters.
+    pub fn block_with(queue: Q) -> io::Result<Signals<Q>> {
+        let set = set_of(&[libc::SIGTERM, libc::SIGINT]);
+        // SAFETY: `set` is an initialised set and lives through the call; the old mask is not
+        // asked for.
+        let failed = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+        if failed != 0 {
+            return Err(io::Error::from_raw_os_error(failed));
+        }
+        // Rust's start-up code does it for programs whose `main` is Rust's; not for others.
+        // SAFETY: SIG_IGN is a valid disposition for SIGPIPE and runs no code.
+        let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        if before == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            let change = Record::change(signal as usize, Filter::Signal, Flags::ADD, 0);
+            queue.exchange(&[change], &mut [], Some(Duration::ZERO))?;
+        }
+        // One that was sent between the block and the watch is pending, and is not told.
+        let mut told = Told::default();
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            told.note(signal, i64::from(is_pending(signal)));
+        }
+        Ok(Signals {
+            queue,
+            told: Mutex::new(told),
+        })
+    }
+
+    /// Waits for the next of the two signals. A second call waits for a second signal: a person
+    /// who does not want to wait for a graceful end.
+    pub fn wait(&self) -> Signal {
+        loop {
+            if let Some(signal) = self.take(None) {
+                return signal;
+            }
+        }
+    }
+
+    /// Waits for the next of the two signals, at most `timeout`.
+    pub fn wait_timeout(&self, timeout: Duration) -> Option<Signal> {
+        let started = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(started.elapsed());
+            if let Some(signal) = self.take(Some(left)) {
+                return Some(signal);
+            }
+            if left.is_zero() {
+                return None;
+            }
+        }
+    }
+
+    /// One wait; `None` if the time is over or another signal's handler interrupted it.
+    fn take(&self, timeout: Option<Duration>) -> Option<Signal> {
+        if let Some(signal) = self.told().take() {
+            return Some(signal);
+        }
+        // Systems refuse times that are too long for them.
+        let timeout = timeout.map(|timeout| timeout.min(Duration::from_secs(86_400)));
+        let mut records = [Record::EMPTY; 2];
+        match self.queue.exchange(&[], &mut records, timeout) {
+            Ok(count) => {
+                let mut told = self.told();
+                for record in records.iter().take(count) {
+                    if record.filter == Filter::Signal {
+                        told.note(record.ident as libc::c_int, record.data);
+                    }
+                }
+                told.take()
+            }
+            Err(Errno::INTR) => None,
+            // Nothing else can be, and it must not spin.
+            Err(_) => {
+                std::thread::sleep(Duration::from_millis(50));
+                None
+            }
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(|error| error.into_inner())
+    }
+}
+
+impl<Q> std::fmt::Debug for Signals<Q> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signals(SIGTERM, SIGINT)")
+    }
+}
+
+/// A set of these signals.
+fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: `set` is room for one set, which the call fills in full.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: the call above cannot fail and has initialised it.
+    let mut set = unsafe { set.assume_init() };
+    for &signal in signals {
+        // SAFETY: `set` is initialised; an unknown number would only be refused.
+        unsafe { libc::sigaddset(&mut set, signal) };
+    }
+    set
+}
+
+/// Whether the signal was sent and could not be delivered, as it is blocked.
+fn is_pending(signal: libc::c_int) -> bool {
+    let mut set = set_of(&[]);
+    // SAFETY: `set` is room for one set, which the call fills.
+    let failed = unsafe { libc::sigpending(&mut set) };
+    // SAFETY: the set is initialised, whatever the call did; the number is a signal's.
+    failed == 0 && unsafe { libc::sigismember(&set, signal) } == 1
+}
