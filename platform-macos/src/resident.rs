@@ -4,7 +4,7 @@
 //! for a thread's stack. Where the program itself lies neither system tells in a list (Linux has
 //! `/proc/self/maps`), so its code is touched as it runs first. Locking keeps touched pages from
 //! being taken away again; it needs a limit that is high enough (`RLIMIT_MEMLOCK`, raised as far
-//! as it may be), and FreeBSD asks for a privilege besides (`security.bsd.unprivileged_mlock`).
+//! as it may be), and FreeBSD can forbid it altogether (`security.bsd.unprivileged_mlock`).
 
 use std::ffi::c_void;
 use std::hint::black_box;

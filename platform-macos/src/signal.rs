@@ -87,7 +87,7 @@ impl<Q: Queue> Signals<Q> {
         // One that was sent between the block and the watch is pending, and is not told.
         let mut told = Told::default();
         for signal in [libc::SIGTERM, libc::SIGINT] {
-            told.note(signal, i64::from(is_pending(signal)));
+            told.note(signal, i64::from(discard(signal)));
         }
         Ok(Signals {
             queue,
@@ -132,7 +132,9 @@ impl<Q: Queue> Signals<Q> {
                 let mut told = self.told();
                 for record in records.iter().take(count) {
                     if record.filter == Filter::Signal {
-                        told.note(record.ident as libc::c_int, record.data);
+                        let signal = record.ident as libc::c_int;
+                        told.note(signal, record.data);
+                        discard(signal);
                     }
                 }
                 told.take()
@@ -171,11 +173,141 @@ fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
     set
 }
 
-/// Whether the signal was sent and could not be delivered, as it is blocked.
-fn is_pending(signal: libc::c_int) -> bool {
-    let mut set = set_of(&[]);
-    // SAFETY: `set` is room for one set, which the call fills.
-    let failed = unsafe { libc::sigpending(&mut set) };
-    // SAFETY: the set is initialised, whatever the call did; the number is a signal's.
-    failed == 0 && unsafe { libc::sigismember(&set, signal) } == 1
+/// Takes back a signal that is pending, as it is blocked: it was told, and nobody shall take it for
+/// a new one. Says whether it was. (Only who holds the lock of `told` comes here, or nobody else
+/// knows the queue yet; so it is still pending when it is waited for.)
+fn discard(signal: libc::c_int) -> bool {
+    let mut pending = set_of(&[]);
+    // SAFETY: the set is initialised; the call overwrites it.
+    unsafe { libc::sigpending(&mut pending) };
+    // SAFETY: the set is initialised, and the number is a signal's.
+    if unsafe { libc::sigismember(&pending, signal) } != 1 {
+        return false;
+    }
+    let mut number = 0;
+    // SAFETY: the set is initialised, and the number lives through the call.
+    unsafe { libc::sigwait(&set_of(&[signal]), &mut number) };
+    number == signal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// Answers what it is told to, and notes what was asked.
+    #[derive(Default)]
+    struct Answers {
+        answers: Mutex<VecDeque<Result<Vec<Record>, Errno>>>,
+        changes: Mutex<Vec<Record>>,
+    }
+
+    impl Queue for Answers {
+        fn exchange(
+            &self,
+            changes: &[Record],
+            events: &mut [Record],
+            _: Option<Duration>,
+        ) -> Result<usize, Errno> {
+            self.changes.lock().unwrap().extend_from_slice(changes);
+            if events.is_empty() {
+                return Ok(0);
+            }
+            let answer = self.answers.lock().unwrap().pop_front();
+            let records = answer.unwrap_or(Ok(Vec::new()))?;
+            events[..records.len()].copy_from_slice(&records);
+            Ok(records.len())
+        }
+    }
+
+    fn sent(signal: libc::c_int, times: i64) -> Record {
+        Record {
+            data: times,
+            ..Record::change(signal as usize, Filter::Signal, Flags::CLEAR, 0)
+        }
+    }
+
+    /// Sends `signal` to the calling thread alone: the harness's other threads do not block it.
+    fn raise(signal: libc::c_int) {
+        // SAFETY: takes no arguments, cannot fail.
+        let me = unsafe { libc::pthread_self() };
+        // SAFETY: the calling thread is alive, and so its handle is valid.
+        assert_eq!(unsafe { libc::pthread_kill(me, signal) }, 0);
+    }
+
+    /// In a thread of its own, as the mask of the thread is changed.
+    fn blocked(
+        answers: Vec<Result<Vec<Record>, Errno>>,
+        run: impl FnOnce(&Signals<Answers>) + Send + 'static,
+    ) {
+        let queue = Answers {
+            answers: Mutex::new(answers.into()),
+            ..Answers::default()
+        };
+        let work = move || run(&Signals::block_with(queue).unwrap());
+        std::thread::spawn(work).join().unwrap();
+    }
+
+    #[test]
+    fn both_signals_are_watched() {
+        blocked(Vec::new(), |signals| {
+            let changes = signals.queue.changes.lock().unwrap();
+            let watched: Vec<_> = changes.iter().map(|one| (one.ident, one.filter)).collect();
+            let both = [libc::SIGTERM, libc::SIGINT].map(|one| (one as usize, Filter::Signal));
+            assert_eq!(watched, both);
+            assert!(changes.iter().all(|one| one.flags.has(Flags::ADD)));
+        });
+    }
+
+    #[test]
+    fn signals_are_told_as_often_as_they_were_sent() {
+        let answers = vec![
+            Ok(vec![sent(libc::SIGINT, 2)]),
+            Err(Errno::INTR),
+            Ok(vec![sent(libc::SIGINT, 1), sent(libc::SIGTERM, 1)]),
+        ];
+        blocked(answers, |signals| {
+            let none = Duration::ZERO;
+            assert_eq!(signals.wait(), Signal::Interrupt);
+            assert_eq!(signals.wait(), Signal::Interrupt);
+            assert_eq!(signals.wait_timeout(none), None, "interrupted");
+            assert_eq!(signals.wait(), Signal::Terminate);
+            assert_eq!(signals.wait_timeout(none), Some(Signal::Interrupt));
+            assert_eq!(signals.wait_timeout(none), None);
+        });
+    }
+
+    #[test]
+    fn one_that_came_before_the_watch_is_told_once() {
+        let run = || {
+            let set = set_of(&[libc::SIGTERM]);
+            // SAFETY: the set is initialised; the old mask is not asked for.
+            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+            raise(libc::SIGTERM);
+            let signals = Signals::block_with(Answers::default()).unwrap();
+            let none = Duration::ZERO;
+            assert_eq!(signals.wait_timeout(none), Some(Signal::Terminate));
+            assert_eq!(signals.wait_timeout(none), None);
+            let again = Signals::block_with(Answers::default()).unwrap();
+            assert_eq!(again.wait_timeout(none), None, "it was taken back");
+        };
+        std::thread::spawn(run).join().unwrap();
+    }
+
+    #[cfg(any(target_os = "macos", target_os = "freebsd"))]
+    #[test]
+    fn a_blocked_signal_waits_until_it_is_asked_for() {
+        let run = || {
+            let signals = Signals::block().unwrap();
+            assert_eq!(signals.wait_timeout(Duration::ZERO), None);
+            raise(libc::SIGTERM);
+            assert_eq!(signals.wait(), Signal::Terminate);
+            raise(libc::SIGINT);
+            assert_eq!(signals.wait_timeout(Duration::MAX), Some(Signal::Interrupt));
+            let started = Instant::now();
+            assert_eq!(signals.wait_timeout(Duration::from_millis(20)), None);
+            assert!(started.elapsed() >= Duration::from_millis(20));
+        };
+        std::thread::spawn(run).join().unwrap();
+    }
 }

@@ -266,14 +266,10 @@ impl Queue for Unreceipted {
         events: &mut [Record],
         wait: Option<Duration>,
     ) -> Result<usize, Errno> {
-        let without = Flags::from_bits(u16::MAX & !Flags::RECEIPT.bits());
-        let changes: Vec<Record> = changes
-            .iter()
-            .map(|change| Record {
-                flags: Flags::from_bits(change.flags.bits() & without.bits()),
-                ..*change
-            })
-            .collect();
+        let mut changes = changes.to_vec();
+        for change in &mut changes {
+            change.flags = Flags::from_bits(change.flags.bits() & !Flags::RECEIPT.bits());
+        }
         self.0.exchange(&changes, events, wait)
     }
 }
