@@ -33,7 +33,7 @@ const WAKE_IDENT: usize = 0;
 /// One event queue with its listening socket: the eyes of one worker.
 pub struct Kqueue<Q> {
     queue: Arc<Q>,
-    /// `None` after `stop_listening`.
+    /// `None` after `stop_listening`, or if there never was one.
     listener: Option<Listener>,
     records: [Record; BATCH],
 }

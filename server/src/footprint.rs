@@ -9,6 +9,7 @@ use barewire_core::wheel;
 
 use crate::addresses::Addresses;
 use crate::config::{Config, RESERVE};
+use crate::handoff;
 use crate::peer::Peer;
 use crate::platform::{Native, hold_stack, lock, lockable};
 use crate::worker::Waits;
@@ -51,6 +52,10 @@ impl Config {
         self.reserved_bytes()
             .saturating_add(worker.saturating_mul(workers))
             .saturating_add(Addresses::bytes(self.connections))
+            .saturating_add(match self.hands_out(workers) {
+                true => handoff::bytes(workers) + ALLOCATOR_BYTES,
+                false => 0,
+            })
             .saturating_add(PROGRAM_BYTES)
     }
 }
@@ -113,6 +118,7 @@ pub(crate) fn hold_worker_stack() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Accept;
 
     #[test]
     fn the_sum_names_every_part() {
@@ -136,6 +142,8 @@ mod tests {
         assert!(sum(|config| config.slot_bytes += 64, 2) == plain + 640_000);
         assert!(sum(|_| {}, 3) > plain + STACK_BYTES);
         assert_eq!(sum(|config| config.slots = usize::MAX, 1), usize::MAX);
+        let handed = sum(|config| config.accept = Accept::Handoff, 2);
+        assert!(handed > sum(|config| config.accept = Accept::Reuseport, 2) + handoff::STACK_BYTES);
     }
 
     #[test]

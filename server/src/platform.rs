@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use barewire_linux::{
-    BACKLOG, Epoll as Native, Region, Signals, Waker,
+    BACKLOG, Epoll as Native, Region, Signals, SlotCutter, Waker,
     affinity::available,
     bind_group,
     limits::{lockable, raise_descriptors},
@@ -11,7 +11,7 @@ pub(crate) use barewire_linux::{
 };
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) use barewire_macos::{
-    BACKLOG, Kqueue as Native, Region, Signals, Waker,
+    BACKLOG, Kqueue as Native, Region, SPREADS, Signals, SlotCutter, Waker,
     affinity::available,
     bind_group,
     limits::{lockable, raise_descriptors},
@@ -25,3 +25,7 @@ pub(crate) const BACKEND: &str = "epoll";
 /// What the banner calls it.
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) const BACKEND: &str = "kqueue";
+
+/// Whether the listeners of a group get their share of the connections each.
+#[cfg(target_os = "linux")]
+pub(crate) const SPREADS: bool = true;
