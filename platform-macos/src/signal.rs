@@ -21,7 +21,7 @@ pub enum Signal {
     Terminate,
 }
 
-/// Signals that are told and not asked for yet, of each kind, at most: the second one ends
+/// How many signals of each kind are remembered until somebody asks: the second one ends
 /// everything, so more are not needed.
 const TOLD_MAX: u32 = 16;
 

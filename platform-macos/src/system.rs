@@ -40,7 +40,7 @@ const _: () = assert!(
         && TRIGGER == libc::NOTE_TRIGGER
 );
 
-/// Changes that go with one call, at most: a socket has two, and nothing here has more.
+/// How many changes go with one call, at most: a socket has two, and nothing here has more.
 const CHANGES_MAX: usize = 2;
 
 impl System {

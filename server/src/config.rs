@@ -34,8 +34,8 @@ pub struct Config {
     pub recv_bytes: usize,
     /// Touch all memory that serving takes at the start, and lock it where that is allowed
     /// ([`Server::presence`](crate::Server::presence) says whether): slots, tables, stacks, and the
-    /// program. No page fault comes later. What the application keeps is its own affair. Default
-    /// false.
+    /// program. No page fault comes later. What the application keeps is its own affair, and the
+    /// rings of [`Accept::Handoff`] are touched but never locked. Default false.
     pub prefault: bool,
     /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
     pub shutdown_ms: u64,

@@ -108,11 +108,11 @@ pub(crate) fn deferral_list(places: usize, touched: bool) -> VecDeque<u32> {
     list
 }
 
-/// Touches and locks the stack of a worker; it has to be its thread that calls. Says whether it
-/// could be locked.
-pub(crate) fn hold_worker_stack() -> bool {
+/// Touches and locks the stack of the calling thread, which was made with `stack_bytes`. Says
+/// whether it could be locked.
+pub(crate) fn hold_own_stack(stack_bytes: usize) -> bool {
     // Where the system does not say where it is, the stack is touched as needed, and not locked.
-    hold_stack(STACK_BYTES).unwrap_or(false)
+    hold_stack(stack_bytes).unwrap_or(false)
 }
 
 #[cfg(test)]

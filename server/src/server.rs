@@ -15,7 +15,7 @@ use barewire_core::wheel;
 use crate::addresses::Addresses;
 use crate::app::App;
 use crate::config::{Config, ConfigError, RESERVE};
-use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_worker_stack};
+use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_own_stack};
 use crate::handoff::{self, Acceptor, Handed};
 use crate::peer::Peer;
 use crate::platform::{
@@ -362,7 +362,13 @@ impl<F> Crew<'_, F> {
         K::Socket: Send,
     {
         let order = self.handle.order.clone();
+        let (prefault, ready) = (self.config.prefault, self.ready.clone());
         let body = move || {
+            if prefault {
+                // Nobody to tell: the start has failed.
+                let _ = ready.send(hold_own_stack(handoff::STACK_BYTES));
+            }
+            drop(ready);
             if let Err(error) = acceptor.work(&order, RUN) {
                 // Without events nobody comes in; who is there is served.
                 eprintln!("barewire: accepting ends: {error}");
@@ -446,7 +452,7 @@ fn work<K: Kernel<Error = io::Error>, A: App>(
         let tables = lock(&entries) && lock(&peers) && lock(&timers) && slots_locked;
         let tables = tables && waits.hold() && admission.addresses.hold();
         // Nobody to tell: the start has failed.
-        let _ = ready.send(hold_worker_stack() && tables);
+        let _ = ready.send(hold_own_stack(STACK_BYTES) && tables);
     }
     drop(ready);
     let memory = Memory {
