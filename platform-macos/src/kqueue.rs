@@ -164,8 +164,8 @@ impl<Q: Queue> Kernel for Kqueue<Q> {
     /// `WouldBlock` first.
     fn stop_listening(&mut self) {
         if let Some(listener) = self.listener.take() {
-            // A listener that was handed down may be open in another process too, and closing it
-            // here would leave its registration behind.
+            // A listener that was handed down may be open in another process too, and the manuals
+            // differ in whether closing it here would take its registration along.
             let mut gone = watch(listener.as_fd(), Filter::Read, LISTENER);
             gone.flags = Flags::DELETE | Flags::RECEIPT;
             // Fails only if nothing is registered (`NOENT`), and then there is nothing to do.

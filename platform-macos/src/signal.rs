@@ -294,6 +294,17 @@ mod tests {
         std::thread::spawn(run).join().unwrap();
     }
 
+    #[test]
+    fn one_that_was_told_is_not_told_to_the_next_watch() {
+        let answers = vec![Ok(vec![sent(libc::SIGTERM, 1)])];
+        blocked(answers, |signals| {
+            raise(libc::SIGTERM);
+            assert_eq!(signals.wait(), Signal::Terminate);
+            let again = Signals::block_with(Answers::default()).unwrap();
+            assert_eq!(again.wait_timeout(Duration::ZERO), None);
+        });
+    }
+
     #[cfg(any(target_os = "macos", target_os = "freebsd"))]
     #[test]
     fn a_blocked_signal_waits_until_it_is_asked_for() {

@@ -1,7 +1,7 @@
 //! What the manual pages promise, as records: what the kernel says then, and what it asks.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use barewire_core::driver::{Event, Instant, Kernel, LISTENER, Trouble, WAKER};
 use rustix::io::Errno;
@@ -155,15 +155,7 @@ fn an_edge_is_not_repeated() {
 #[test]
 fn the_backlog_of_the_listener_is_one_edge() {
     let (mut kernel, _waker, script, _addr) = kernel();
-    let copy = kernel
-        .listener
-        .as_ref()
-        .unwrap()
-        .as_fd()
-        .try_clone_to_owned()
-        .unwrap();
     let listener = number(kernel.listener.as_ref().unwrap());
-    drop(copy);
     let backlog = Record {
         data: 3,
         ..Record::change(listener, Filter::Read, Flags::CLEAR, LISTENER)
@@ -281,22 +273,6 @@ fn deleting_what_is_not_registered_is_no_trouble() {
     assert_eq!(kernel.accept().unwrap_err(), Trouble::WouldBlock);
     assert!(TcpStream::connect(addr).is_err());
     assert_eq!(script.notes(), 1, "the waker alone");
-}
-
-#[test]
-fn a_listener_that_is_open_elsewhere_too_is_deleted() {
-    let (mut kernel, _waker, script, _addr) = kernel();
-    let copy = kernel
-        .listener
-        .as_ref()
-        .unwrap()
-        .as_fd()
-        .try_clone_to_owned()
-        .unwrap();
-    let number = number(kernel.listener.as_ref().unwrap());
-    kernel.stop_listening();
-    assert_eq!(script.notes(), 1, "{number} is still watched");
-    drop(copy);
 }
 
 #[test]
