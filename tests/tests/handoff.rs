@@ -131,10 +131,12 @@ fn a_burst_beyond_all_places_and_rings_is_answered_to_the_last() {
     let _alone = alone();
     // 2 + 64 places and a ring of 64 for each: 260 in all, the rest waits in the backlog. Slots
     // for all of them, so that each refusal can be told.
-    let config = Config {
+    let mut config = Config {
         slots: 400,
         ..config(2, 4)
     };
+    // Who is refused and not asked yet holds a place so long.
+    config.limits.linger_ms = 200;
     let server = Server::start(&config, |number| Number(number.to_string())).unwrap();
     let mut clients: Vec<Client> = (0..400).map(|_| Client::new(server.local_addr())).collect();
     let (mut served, mut refused) = (0, 0);
