@@ -2,7 +2,7 @@
 //!
 //! `struct kevent` has another layout on macOS than on FreeBSD, and other systems have none. What
 //! a record means does not depend on that, so whatever reads or writes one works with this type;
-//! [`system`](crate::Kqueue) alone turns it into the system's own.
+//! `system.rs` alone turns it into the system's own.
 
 use std::ops::BitOr;
 
