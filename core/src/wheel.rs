@@ -58,6 +58,7 @@
 //! after a jump all of them at once.
 
 use core::fmt;
+use core::num::NonZeroU64;
 
 /// Base-64 digits of a tick number that are told apart. 48 bits of ticks are 8,925 years at 1 ms; a
 /// time beyond that counts as that. The bucket heads take 2,052 bytes.
@@ -111,7 +112,7 @@ pub struct Wheel<'m> {
     filled: [u64; LEVELS],
     /// Ticks that have passed. Opened timers aside, everything armed is due later.
     tick: u64,
-    tick_ms: u64,
+    tick_ms: NonZeroU64,
     armed: u32,
 }
 
@@ -127,7 +128,7 @@ impl<'m> Wheel<'m> {
             heads: [NONE; OPENED + 1],
             filled: [0; LEVELS],
             tick: 0,
-            tick_ms: u64::from(tick_ms.max(1)),
+            tick_ms: NonZeroU64::new(u64::from(tick_ms)).unwrap_or(NonZeroU64::MIN),
             armed: 0,
         }
     }
@@ -141,7 +142,8 @@ impl<'m> Wheel<'m> {
         if index >= BUCKET {
             return false;
         }
-        let due = due_ms.div_ceil(self.tick_ms).min(TICK_MAX);
+        let (ticks, part) = (due_ms / self.tick_ms, due_ms % self.tick_ms);
+        let due = ticks.saturating_add(u64::from(part != 0)).min(TICK_MAX);
         if self.entry(index).is_none() {
             return false;
         }
@@ -172,7 +174,7 @@ impl<'m> Wheel<'m> {
     #[must_use]
     pub fn due(&self, index: u32) -> Option<u64> {
         let entry = self.entries.get(usize::try_from(index).ok()?)?;
-        (entry.prev != NONE).then(|| entry.due.saturating_mul(self.tick_ms))
+        (entry.prev != NONE).then(|| self.ms(entry.due))
     }
 
     /// How many timers are armed.
@@ -189,10 +191,10 @@ impl<'m> Wheel<'m> {
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         if self.opened() != NONE {
-            return Some(self.tick.saturating_mul(self.tick_ms));
+            return Some(self.ms(self.tick));
         }
         let (_, _, start) = self.next_bucket()?;
-        Some(start.saturating_mul(self.tick_ms))
+        Some(self.ms(start))
     }
 
     /// Disarms the next timer whose due time has come, and gives its index. `None`: no more of them.
@@ -222,6 +224,11 @@ impl<'m> Wheel<'m> {
                 }
             }
         }
+    }
+
+    /// The begin of a tick, in milliseconds.
+    fn ms(&self, tick: u64) -> u64 {
+        tick.saturating_mul(self.tick_ms.get())
     }
 
     /// The bucket that begins next, and its first tick.

@@ -2,6 +2,7 @@
 
 use barewire_core::wire::{ChunkDecoder, ChunkStep, Fault};
 
+use super::class::kebab;
 use super::cuts::{cuts, seed_of};
 
 /// The bytes are a chunked body; and once more, they are data to be sent in chunks.
@@ -33,6 +34,17 @@ pub fn chunk(data: &[u8]) {
     encoded.extend_from_slice(b"behind");
     for seed in seeds {
         assert_eq!(decode(&encoded, cuts(encoded.len(), seed)), expected);
+    }
+}
+
+/// How a chunked body ends, and how much data it brought until then.
+pub(crate) fn class(data: &[u8]) -> String {
+    let decoded = decode(data, std::iter::empty());
+    let len = decoded.data.len();
+    match decoded.end {
+        None => format!("waits-with-{len}-bytes"),
+        Some(Ok(_)) => format!("ends-with-{len}-bytes"),
+        Some(Err(fault)) => format!("fault-{}-behind-{len}-bytes", kebab(fault)),
     }
 }
 

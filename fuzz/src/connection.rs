@@ -5,6 +5,7 @@ use barewire_core::connection::{Bodies, Connection, Fault, Outlet, Site, Step, W
 use barewire_core::limits::Limits;
 use barewire_core::wire::{Framing, Status};
 
+use super::class::kebab;
 use super::cuts::cuts;
 
 /// The first byte says what is done with bodies, the second where the input is cut, the third
@@ -13,14 +14,7 @@ pub fn connection(data: &[u8]) {
     let [plan, seed, end, input @ ..] = data else {
         return;
     };
-    let plan = match plan % 6 {
-        0 => Plan::Gather,
-        1 => Plan::Echo(0),
-        2 => Plan::Echo(16),
-        3 => Plan::AnswerFirst,
-        4 => Plan::Count,
-        _ => Plan::Refuse,
-    };
+    let plan = Plan::of(*plan);
     let end = end % 2 == 1;
     let joined = !matches!(plan, Plan::Gather);
     if joined && input.windows(4).any(|word| word == b"HEAD") {
@@ -41,6 +35,30 @@ pub fn connection(data: &[u8]) {
     }
 }
 
+/// What is done with bodies, how many requests a handler saw, and how the connection ends.
+pub(crate) fn class(data: &[u8]) -> String {
+    let [plan, _, end, input @ ..] = data else {
+        return "no-input".to_owned();
+    };
+    let plan = Plan::of(*plan);
+    let outcome = play(input, std::iter::empty(), end % 2 == 1, plan);
+    let name = match plan {
+        Plan::Gather => "gather",
+        Plan::Echo(0) => "echo",
+        Plan::Echo(_) => "echo-held",
+        Plan::AnswerFirst => "answer-first",
+        Plan::Count => "count",
+        Plan::Refuse => "refuse",
+    };
+    let end = match outcome.fault {
+        _ if outcome.open => "open".to_owned(),
+        None => "closed".to_owned(),
+        Some(Fault::Wire(fault)) => format!("fault-{}", kebab(fault)),
+        Some(fault) => format!("fault-{}", kebab(fault)),
+    };
+    format!("{name}-{}-asked-{end}", outcome.requests)
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Plan {
     Gather,
@@ -53,11 +71,26 @@ enum Plan {
     Refuse,
 }
 
+impl Plan {
+    fn of(byte: u8) -> Plan {
+        match byte % 6 {
+            0 => Plan::Gather,
+            1 => Plan::Echo(0),
+            2 => Plan::Echo(16),
+            3 => Plan::AnswerFirst,
+            4 => Plan::Count,
+            _ => Plan::Refuse,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Outcome {
     bytes: Vec<u8>,
     open: bool,
     requests: u32,
+    /// Why it was closed, if a rule was broken.
+    fault: Option<Fault>,
 }
 
 /// Bytes that are readable when two of them differ.
@@ -94,6 +127,7 @@ fn play(input: &[u8], cuts: impl Iterator<Item = usize>, end: bool, plan: Plan) 
         bytes: Vec::new(),
         open: false,
         requests: 0,
+        fault: None,
     };
     let (mut at, mut until, mut count) = (0, 0, 0);
     // Every step reads, writes, lends or ends something: so many are always enough.
@@ -184,6 +218,7 @@ fn play(input: &[u8], cuts: impl Iterator<Item = usize>, end: bool, plan: Plan) 
             Step::Close => {
                 // The handler above answers all it is asked, so none of these can be.
                 let fault = connection.fault();
+                out.fault = fault;
                 let ours = [Fault::NotAnswered, Fault::AnswerShort, Fault::Misuse];
                 let ours = fault.is_some_and(|fault| ours.contains(&fault));
                 assert!(!ours || matches!(plan, Plan::AnswerFirst), "{fault:?}");

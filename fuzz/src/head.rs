@@ -1,8 +1,9 @@
 //! A request head gives the same result however it is cut.
 
 use barewire_core::limits::{FIELDS_MAX, Limits};
-use barewire_core::wire::{Fault, HeadState, Place};
+use barewire_core::wire::{Fault, Framing, HeadState, Place, Version};
 
+use super::class::kebab;
 use super::cuts::{cuts, seed_of};
 
 /// Everything that a head says, or its fault and where that is.
@@ -28,6 +29,35 @@ pub fn head(data: &[u8]) {
         for seed in [0, seed | 1, seed & !1] {
             let cut = read(data, cuts(data.len(), seed), limits);
             assert_eq!(cut, whole, "seed {seed}");
+        }
+    }
+}
+
+/// What a head is to the parser: form and framing, or its fault.
+pub(crate) fn class(data: &[u8]) -> String {
+    let (mut state, mut rows) = (HeadState::new(), [[0; 8]; FIELDS_MAX]);
+    match state.advance(data, &mut rows, &Limits::DEFAULT) {
+        Err(fault) => format!("fault-{}", kebab(fault)),
+        Ok(None) => "waits".to_owned(),
+        Ok(Some(_)) => {
+            let head = state.head(data, &rows);
+            let framing = match head.framing() {
+                Framing::None => "",
+                Framing::Length(_) => "-length",
+                Framing::Chunked => "-chunked",
+            };
+            let old = if head.version() == Version::Http10 {
+                "-old"
+            } else {
+                ""
+            };
+            let expects = if head.expects_continue() {
+                "-expects"
+            } else {
+                ""
+            };
+            let closes = if state.is_persistent() { "" } else { "-closes" };
+            format!("{}{framing}{old}{expects}{closes}", kebab(head.form()))
         }
     }
 }

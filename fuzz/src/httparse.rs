@@ -24,6 +24,8 @@ use barewire_core::limits::{FIELD_NAME_BYTES_MAX, FIELDS_MAX, Limits};
 use barewire_core::wire::{Fault, HeadState, Version, validate_host};
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 
+use super::class::kebab;
+
 /// The bytes are a request head and what may follow it.
 pub fn httparse(data: &[u8]) {
     let (mut state, mut rows) = (HeadState::new(), [[0; 8]; FIELDS_MAX]);
@@ -80,6 +82,22 @@ pub fn httparse(data: &[u8]) {
             assert!(said.breaks(fault), "only we refuse these lines: {fault:?}");
         }
         (Ok(ours), Ok(theirs)) => panic!("ours {ours:?}, theirs {theirs:?}"),
+    }
+}
+
+/// Who takes the head, who refuses it, and by which fault of ours.
+pub(crate) fn class(data: &[u8]) -> String {
+    let (mut state, mut rows) = (HeadState::new(), [[0; 8]; FIELDS_MAX]);
+    let ours = state.advance(data, &mut rows, &Limits::DEFAULT);
+    let mut headers = [EMPTY_HEADER; FIELDS_MAX];
+    let theirs = Request::new(&mut headers).parse(data);
+    match (ours, theirs) {
+        (Ok(Some(_)), Ok(_)) => "both-take".to_owned(),
+        (Ok(None), Ok(_)) => "both-wait".to_owned(),
+        (Ok(Some(_)), Err(error)) => format!("they-refuse-{}", kebab(error)),
+        (Ok(None), Err(error)) => format!("they-refuse-early-{}", kebab(error)),
+        (Err(fault), Err(_)) => format!("both-refuse-{}", kebab(fault)),
+        (Err(fault), Ok(_)) => format!("we-refuse-{}", kebab(fault)),
     }
 }
 

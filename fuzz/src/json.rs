@@ -6,6 +6,8 @@ use barewire_core::json::{Kind, Object, Value};
 use serde_json::Map;
 use serde_json::de::from_slice;
 
+use super::class::kebab;
+
 /// The bytes are a JSON text, mostly not.
 pub fn json(data: &[u8]) {
     let ours = scan(data);
@@ -28,6 +30,14 @@ pub fn json(data: &[u8]) {
         // They compute floats, and refuse those that are too large.
         Err(error) if error.to_string().starts_with("number out of range") => {}
         Err(error) => assert!(ours.is_err(), "only we take it: {error}"),
+    }
+}
+
+/// How many members a text has, or why it is refused.
+pub(crate) fn class(data: &[u8]) -> String {
+    match scan(data) {
+        Ok(members) => format!("takes-{}-members", members.len()),
+        Err(kind) => format!("refuses-{}", kebab(kind)),
     }
 }
 

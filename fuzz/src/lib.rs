@@ -4,6 +4,7 @@
 
 mod answer;
 mod chunk;
+mod class;
 mod connection;
 mod cuts;
 mod head;
@@ -16,6 +17,7 @@ mod target_host;
 
 pub use self::httparse::httparse;
 pub use chunk::chunk;
+pub use class::Target;
 pub use connection::connection;
 pub use head::head;
 pub use json::json;

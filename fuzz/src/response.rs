@@ -18,6 +18,27 @@ const REPLY_BYTES_MAX: u32 = 600;
 
 /// The bytes are a script.
 pub fn response(data: &[u8]) {
+    played(data);
+}
+
+/// How many answers a script gives, what the last one is, and how the connection ends.
+pub(crate) fn class(data: &[u8]) -> String {
+    let (said, open) = played(data);
+    let last = match said.last() {
+        None => String::new(),
+        Some(last) => match last.framing {
+            Framing::Whole => format!("-{}-whole", last.status),
+            Framing::Worded => format!("-{}-worded", last.status),
+            Framing::Length(_) => format!("-{}-length", last.status),
+            Framing::Open => format!("-{}-stream", last.status),
+        },
+    };
+    let end = if open { "open" } else { "closed" };
+    format!("{}-said{last}-{end}", said.len())
+}
+
+/// Plays a script and reads what was sent. What was said, and whether the connection stays open.
+fn played(data: &[u8]) -> (Vec<Said>, bool) {
     let mut script = Script(data);
     let surroundings = script.byte();
     let kinds: Vec<u8> = (0..script.byte() % 4 + 1).map(|_| script.byte()).collect();
@@ -46,6 +67,7 @@ pub fn response(data: &[u8]) {
     };
     let (output, open) = play.run(&site);
     play.check(&site, &output, open);
+    (play.said, open)
 }
 
 struct Script<'a>(&'a [u8]);

@@ -26,6 +26,28 @@ const PIECES: [&str; 26] = [
 
 /// The bytes are a table and paths.
 pub fn router(data: &[u8]) {
+    looked_up(data);
+}
+
+/// How many of its routes a table takes, and how many of the paths any of them matches.
+pub(crate) fn class(data: &[u8]) -> String {
+    let count = looked_up(data);
+    format!(
+        "takes-{}-of-{}-finds-{}-of-{}",
+        count.taken, count.routes, count.found, count.paths
+    )
+}
+
+#[derive(Default)]
+struct Count {
+    routes: usize,
+    taken: usize,
+    paths: usize,
+    found: usize,
+}
+
+fn looked_up(data: &[u8]) -> Count {
+    let mut count = Count::default();
     let mut lines = data.split(|byte| *byte == b'\n');
     let digit = lines.next().unwrap_or_default().first().unwrap_or(&b'0');
     let rules = Rules {
@@ -48,6 +70,8 @@ pub fn router(data: &[u8]) {
         let (verb, pattern) = route(line);
         let number = table.len();
         let answer = table.try_route(verb, pattern, number);
+        count.routes += 1;
+        count.taken += usize::from(answer.is_ok());
         let expected = model.add(verb, pattern);
         let kind = answer.map_err(|error| match error {
             RouteError::BadPattern { .. } => Refused::Bad,
@@ -62,6 +86,8 @@ pub fn router(data: &[u8]) {
     }
     for path in lines.take(PATHS) {
         let best = model.best(path);
+        count.paths += 1;
+        count.found += usize::from(best.is_some());
         for verb in Verb::ALL {
             let found = said(&table, verb, path);
             let expected = model.find(best, verb, path);
@@ -76,6 +102,7 @@ pub fn router(data: &[u8]) {
         let expected = best.map(|best| model.allowed(best)).unwrap_or_default();
         assert_eq!(allowed, expected, "{} in {table:?}", path.escape_ascii());
     }
+    count
 }
 
 /// The verb and the pattern of a line.

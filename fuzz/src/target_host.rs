@@ -2,6 +2,8 @@
 
 use barewire_core::wire::{Form, HostKind, Method, Target, percent, validate_host};
 
+use super::class::kebab;
+
 /// The bytes are a request target; and a host; and something percent-encoded.
 pub fn target_host(data: &[u8]) {
     for method in [Method::Get, Method::Options, Method::Connect, Method::Other] {
@@ -11,6 +13,21 @@ pub fn target_host(data: &[u8]) {
     }
     hosts(data);
     decoding(data);
+}
+
+/// The form of a target, and the kind of host that the same bytes are.
+pub(crate) fn class(data: &[u8]) -> String {
+    let read = |method| Target::parse(method, data);
+    let methods = [Method::Options, Method::Connect, Method::Get];
+    // With the last one the asterisk and the authority are none, and its fault stands for all.
+    let form = match methods.map(read) {
+        [.., Ok(target)] | [Ok(target), ..] | [_, Ok(target), _] => kebab(target.form()),
+        [.., Err(fault)] => format!("fault-{}", kebab(fault)),
+    };
+    match validate_host(data) {
+        Ok(host) => format!("{form}-host-{}", kebab(host.kind())),
+        Err(_) => format!("{form}-no-host"),
+    }
 }
 
 fn parts(target: &Target, bytes: &[u8]) {

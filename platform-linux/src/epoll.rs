@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Epoll {
     listener: Option<Listener>,
     wake: Arc<OwnedFd>,
     events: [epoll::Event; BATCH],
+    /// The system does not know `epoll_pwait2`: it is older than Linux 5.11, or a sandbox.
+    in_millis: bool,
 }
 
 // SAFETY: only the events' data is not `Send`, because the system's word for the user may be a
@@ -34,6 +36,8 @@ unsafe impl Send for Epoll {}
 
 /// Wakes the worker of one [`Epoll`] from any thread. Wake-ups that come before the worker looks
 /// become one.
+///
+/// Progress: one system call that never waits for the worker, not even for one that is stopped.
 #[derive(Clone, Debug)]
 pub struct Waker {
     wake: Arc<OwnedFd>,
@@ -84,10 +88,41 @@ impl Epoll {
                 listener,
                 wake,
                 events: [nothing; BATCH],
+                in_millis: false,
             },
             waker,
         ))
     }
+}
+
+impl Epoll {
+    fn wait(&mut self, room: usize, timeout: Option<&Timespec>) -> Result<usize, Errno> {
+        let events = &mut self.events[..room];
+        if !self.in_millis {
+            match epoll::wait(&self.epoll, &mut *events, timeout) {
+                Err(Errno::NOSYS) => self.in_millis = true,
+                outcome => return outcome,
+            }
+        }
+        let millis = timeout.map_or(-1, millis);
+        let (fd, count) = (self.epoll.as_raw_fd(), events.len() as libc::c_int);
+        let first = events.as_mut_ptr().cast::<libc::epoll_event>();
+        // SAFETY: `events` is borrowed alone for the call, which writes at most `count` of them;
+        // rustix lays its event out as the system's `epoll_event` (asserted below).
+        let n = unsafe { libc::epoll_wait(fd, first, count, millis) };
+        usize::try_from(n)
+            .map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
+    }
+}
+
+const _: () = assert!(size_of::<epoll::Event>() == size_of::<libc::epoll_event>());
+const _: () = assert!(align_of::<epoll::Event>() == align_of::<libc::epoll_event>());
+
+/// Rounded up: a wait that ends early would be repeated with nothing left to wait for.
+fn millis(timeout: &Timespec) -> libc::c_int {
+    let millis = timeout.tv_sec.saturating_mul(1000);
+    let millis = millis.saturating_add(((timeout.tv_nsec + 999_999) / 1_000_000) as _);
+    libc::c_int::try_from(millis).unwrap_or(libc::c_int::MAX)
 }
 
 impl Kernel for Epoll {
@@ -103,7 +138,7 @@ impl Kernel for Epoll {
             }
         });
         let room = events.len().min(BATCH);
-        let n = match epoll::wait(&self.epoll, &mut self.events[..room], timeout.as_ref()) {
+        let n = match self.wait(room, timeout.as_ref()) {
             Ok(n) => n,
             Err(Errno::INTR) => 0,
             Err(error) => return Err(error.into()),

@@ -13,6 +13,9 @@ use crate::platform::lock;
 /// the lower cell is taken (a count-min sketch: Cormode and Muthukrishnan, 2005). It is exact as
 /// long as no other address shares both cells; it is never too low. IPv6 addresses of one /64 count
 /// as one, since one customer has them all.
+///
+/// Progress: wait-free wherever the processor adds to a word in one instruction, lock-free
+/// elsewhere. No call waits for another thread, whatever that one was stopped in.
 #[derive(Debug)]
 pub struct Addresses {
     key: RandomState,

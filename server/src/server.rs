@@ -59,6 +59,9 @@ pub struct Server {
 }
 
 /// Stops a server from another thread.
+///
+/// Progress: no call waits for a worker, however long that one is busy (lock-free: one word, and a
+/// wake-up for each).
 #[derive(Clone, Debug)]
 pub struct Handle {
     order: Arc<AtomicU8>,

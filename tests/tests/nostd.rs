@@ -1,4 +1,4 @@
-//! The core in a program without std, heap and C library: `tests/nostd`.
+//! The core in programs without std, heap and C library: `tests/nostd`.
 
 #[allow(dead_code)] // each test uses a part of it
 mod bounded;
@@ -7,21 +7,66 @@ use std::process::Command;
 use std::time::Duration;
 
 // The program makes its system calls itself: it knows one system and two processors.
+/// What a script of `tests/nostd` says.
+fn script(name: &str) -> String {
+    let (target, _) = bounded::built_in();
+    let mut script = Command::new("bash");
+    script
+        .arg(bounded::root().join("tests/nostd").join(name))
+        .arg(target.join("nostd"));
+    // A busy machine needs a minute for what takes seconds.
+    let output = bounded::run(&mut script, Duration::from_secs(600));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 #[cfg_attr(
     not(all(
         target_env = "gnu",
         any(target_arch = "x86_64", target_arch = "aarch64")
     )),
-    ignore = "the program is written for other machines"
+    ignore = "the programs are written for other machines"
 )]
 #[test]
 fn core_links_and_runs_without_std_heap_and_libc() {
-    let (target, _) = bounded::built_in();
-    let mut check = Command::new("bash");
-    check
-        .arg(bounded::root().join("tests/nostd/check"))
-        .arg(target.join("nostd"));
-    let output = bounded::run(&mut check, Duration::from_secs(300));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("no std, no heap, no libc"), "{said}");
+    let said = script("check");
+    // Four requests played, and every public function named.
+    for program in ["barewire-nostd: ", "barewire-panics: "] {
+        assert!(said.contains(program), "{said}");
+    }
+    assert_eq!(
+        said.matches("no std, no heap, no libc").count(),
+        2,
+        "{said}"
+    );
+}
+
+#[cfg_attr(
+    not(all(
+        target_env = "gnu",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    ignore = "the programs are written for other machines"
+)]
+#[test]
+fn an_exchange_takes_no_more_stack_than_its_bound() {
+    let said = script("stack");
+    assert!(
+        said.contains("bytes of stack at most, of 2560 allowed"),
+        "{said}"
+    );
+}
+
+#[cfg_attr(
+    not(all(
+        target_env = "gnu",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )),
+    ignore = "the programs are written for other machines"
+)]
+#[test]
+fn core_links_without_a_panic_handler_and_not_with_a_planted_panic() {
+    let said = script("panics");
+    // As the server is built, and as cargo builds by default.
+    let proven = "no panic can be reached";
+    assert_eq!(said.matches(proven).count(), 2, "{said}");
 }

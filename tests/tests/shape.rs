@@ -46,8 +46,15 @@ fn is_target(path: &Path) -> bool {
     let of_many = ["tests", "examples", "benches", "bin", "fuzz_targets"];
     let of_package = |folder: &str| {
         let at = path.ancestors().find(|path| path.ends_with(folder));
-        at.and_then(Path::parent)
-            .is_some_and(|package| root().join(package).join("Cargo.toml").exists())
+        // `bin` lies in `src`, the others beside it.
+        let package = at.and_then(Path::parent).map(|at| {
+            if at.ends_with("src") {
+                at.parent().unwrap()
+            } else {
+                at
+            }
+        });
+        package.is_some_and(|package| root().join(package).join("Cargo.toml").exists())
     };
     match &**file {
         "build.rs" => root().join(path).with_file_name("Cargo.toml").exists(),

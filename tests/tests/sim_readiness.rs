@@ -1,13 +1,14 @@
-//! The real readiness driver on the simulated kernel, under a worker that only echoes.
+//! The real readiness driver on the simulated kernel, under a worker that only echoes; and the
+//! simulated ring, which has to keep the same contract.
 
 use std::collections::HashMap;
 
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::driver::{
-    Address, Completion, Driver, Entry, Event, InFlight, Instant, Kernel, PeerId, Readiness,
-    Received, Slots, Trouble, WAKER, relay,
+    Address, Completion, Driver, Entry, Event, InFlight, Instant, Kernel, LISTENER, PeerId,
+    Readiness, Received, Slots, Trouble, WAKER, relay,
 };
-use barewire_tests::sim::{Ending, Faults, Plan, Rng, SimKernel, SimSocket, Step};
+use barewire_tests::sim::{Ending, Faults, Net, Plan, Ring, Rng, SimKernel, SimSocket, Step};
 
 /// Turns after which a run counts as spinning: a thousand for each client is plenty.
 const TURNS_MAX: u64 = 20_000;
@@ -28,8 +29,8 @@ struct Peer {
 }
 
 /// Echoes each peer's bytes until their end, then closes.
-struct Echo<'m, K: Kernel> {
-    driver: Readiness<'m, K>,
+struct Echo<'m, D> {
+    driver: D,
     slots: Slots<'m>,
     peers: HashMap<PeerId, Peer>,
     rng: Rng,
@@ -39,7 +40,7 @@ struct Echo<'m, K: Kernel> {
     lost_away: usize,
 }
 
-impl<K: Kernel> Echo<'_, K> {
+impl<D: Driver> Echo<'_, D> {
     fn complete(&mut self, completion: Completion) {
         match completion {
             Completion::Accepted { peer, .. } => {
@@ -189,10 +190,21 @@ fn run<K: Kernel<Socket = SimSocket>>(
     seed: u64,
     kernel: K,
     plans: &[Plan],
-    sim: fn(&K) -> &SimKernel,
+    net: fn(&K) -> &SimKernel,
 ) -> Outcome {
+    let mut entries: Vec<_> = (0..places(seed)).map(|_| Entry::new()).collect();
+    let driver = Readiness::new(kernel, &mut entries);
+    drive(seed, driver, plans, |driver| net(driver.kernel()))
+}
+
+/// Connections that are open at a time.
+fn places(seed: u64) -> usize {
+    Rng::new(seed ^ 0x91ac).one_to(6)
+}
+
+/// The same with any driver.
+fn drive<D: Driver>(seed: u64, driver: D, plans: &[Plan], net: impl Fn(&D) -> &Net) -> Outcome {
     let mut rng = Rng::new(seed ^ 0x5eed);
-    let mut entries: Vec<_> = (0..rng.one_to(6)).map(|_| Entry::new()).collect();
     let mut places: Vec<Option<Slot>> = (0..rng.one_to(4)).map(|_| None).collect();
     let mut slots = Slots::new(&mut places);
     // Leaked, a few hundred bytes for each run: a slot lives as long as its process.
@@ -203,7 +215,7 @@ fn run<K: Kernel<Socket = SimSocket>>(
         });
     }
     let mut echo = Echo {
-        driver: Readiness::new(kernel, &mut entries),
+        driver,
         slots,
         peers: HashMap::new(),
         rng,
@@ -211,7 +223,7 @@ fn run<K: Kernel<Socket = SimSocket>>(
         closed: 0,
         lost_away: 0,
     };
-    while !sim(echo.driver.kernel()).is_idle() {
+    while !net(&echo.driver).is_idle() {
         let until = echo.come_back();
         if echo.driver.wait(&mut echo.slots, until).is_err() {
             return fault("the kernel gave up");
@@ -219,11 +231,11 @@ fn run<K: Kernel<Socket = SimSocket>>(
         while let Some(completion) = echo.driver.next() {
             echo.complete(completion);
         }
-        if sim(echo.driver.kernel()).polls() > TURNS_MAX {
+        if net(&echo.driver).polls() > TURNS_MAX {
             return fault("spins");
         }
     }
-    let kernel = sim(echo.driver.kernel());
+    let kernel = net(&echo.driver);
     for (at, (transcript, plan)) in kernel.transcripts().zip(plans).enumerate() {
         let sent = bytes_of(plan);
         let refused = transcript.ending == Ending::Refused;
@@ -317,6 +329,57 @@ fn every_byte_comes_back_whatever_the_kernel_does() {
         clients > 30_000 && lost_away > 100,
         "{clients}, {lost_away}"
     );
+}
+
+#[test]
+fn every_byte_comes_back_through_a_ring_too() {
+    let (mut clients, mut lost_away) = (0, 0);
+    for seed in 0..10_000 {
+        let plans = plans(&mut Rng::new(seed));
+        let faults = Faults::any(&mut Rng::new(!seed));
+        let ring = Ring::with_faults(seed, plans.clone(), faults, places(seed));
+        let outcome = drive(seed, ring, &plans, Ring::net);
+        assert_eq!(outcome.fault, None, "seed {seed}");
+        clients += plans.len();
+        lost_away += outcome.lost_away;
+    }
+    assert!(
+        clients > 30_000 && lost_away > 100,
+        "{clients}, {lost_away}"
+    );
+}
+
+#[test]
+fn an_edge_that_was_not_used_is_never_repeated() {
+    let plan = Plan::new([
+        Step::Send(b"a".to_vec()),
+        Step::Pause(50),
+        Step::Send(b"b".to_vec()),
+    ]);
+    let mut kernel = SimKernel::with_faults(1, vec![plan], Faults::NONE);
+    let mut events = [Event::default(); 8];
+    let mut told = Vec::new();
+    let mut socket = None;
+    while !kernel.is_idle() {
+        let count = kernel.poll(&mut events, None).unwrap();
+        for event in &events[..count] {
+            if event.token == LISTENER {
+                let (new, _) = kernel.accept().unwrap();
+                kernel.register(&new, 7).unwrap();
+                socket = Some(new);
+            } else {
+                assert_eq!(event.token, 7);
+                told.push((kernel.now().millis(), event.readable));
+            }
+        }
+    }
+    // Registered, the first byte, the second: nothing in between, though nobody reads.
+    let readable = told.iter().filter(|(_, readable)| *readable);
+    assert!(told.len() <= 3 && readable.count() <= 2, "{told:?}");
+    let pause = told.windows(2).map(|two| two[1].0 - two[0].0).max();
+    assert!(pause.is_some_and(|ms| ms >= 45), "{told:?}");
+    let read = kernel.recv(socket.as_ref().unwrap(), &mut [0; 8]);
+    assert_eq!(read, Ok(2));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! the send buffer, and to the next wish to read. What the kernel copies is not counted.
 
 use barewire_core::buffer::{RecvBuffer, SendBuffer};
-use barewire_core::connection::{Bodies, Connection, Done, Exchange, Full, Reply, Site, Step};
+use barewire_core::connection::{
+    Bodies, Connection, Done, Exchange, FieldName, FieldValue, Full, Prepared, Reply, Site, Step,
+};
 use barewire_core::limits::Limits;
 use barewire_core::router::{Lookup, Router, Verb};
 use barewire_core::stats::Recorder;
@@ -49,6 +51,13 @@ fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
     outcome.unwrap_or_else(|full| full.0.bare(Status::INTERNAL_SERVER_ERROR))
 }
 
+static COUNTED: Prepared = Prepared::new(Status::OK, &[], b"");
+static HELLO: Prepared = Prepared::new(
+    Status::OK,
+    &[(FieldName::CONTENT_TYPE, FieldValue::TEXT)],
+    b"Hello, World!",
+);
+
 /// The application.
 #[inline]
 fn serve(exchange: Exchange<'_>, recorder: &mut Recorder<'_>) -> Done {
@@ -65,12 +74,10 @@ fn serve(exchange: Exchange<'_>, recorder: &mut Recorder<'_>) -> Done {
     };
     match handler {
         Route::Event => match json::parse(body) {
-            Some((id, amount)) if recorder.record(id, amount).is_ok() => {
-                or_500(reply.status(Status::OK).body(b""))
-            }
+            Some((id, amount)) if recorder.record(id, amount).is_ok() => reply.prepared(&COUNTED),
             _ => reply.bare(Status::BAD_REQUEST),
         },
-        Route::Plaintext => or_500(reply.status(Status::OK).text("Hello, World!")),
+        Route::Plaintext => reply.prepared(&HELLO),
         Route::Health => or_500(reply.status(Status::OK).json(br#"{"status":"healthy"}"#)),
         Route::User => {
             let id = params.get("id").unwrap_or_default();

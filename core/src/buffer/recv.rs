@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut, Range};
 
+use super::slide;
 use crate::wire::HeadState;
 
 /// The bytes of the requests, the index of the current head, and how far the work on them is.
@@ -44,6 +45,8 @@ pub struct RecvBuffer<B: ?Sized = [u8]> {
     ended: bool,
     /// `filled` was told more than there was space.
     misuse: bool,
+    /// What [`capacity`](RecvBuffer::capacity) says, from the first reset on: it takes a division.
+    capacity: u16,
     /// How far the head is parsed.
     pub(crate) state: HeadState,
     bytes: B,
@@ -66,6 +69,7 @@ impl<const N: usize> RecvBuffer<[u8; N]> {
             total: 0,
             ended: false,
             misuse: false,
+            capacity: RecvBuffer::capacity_of(N),
             state: HeadState::new(),
             bytes: [0; N],
         }
@@ -112,15 +116,26 @@ impl RecvBuffer {
         }
     }
 
+    /// Bytes in front of the index in a buffer of `len` bytes.
+    const fn capacity_of(len: usize) -> u16 {
+        let len = if len > u16::MAX as usize {
+            u16::MAX as usize
+        } else {
+            len
+        };
+        len.saturating_sub(Self::rows_of(len).saturating_mul(ROW_BYTES)) as u16
+    }
+
     /// Bytes that a request's head, body in hand and raw bytes can take together.
+    #[inline]
     pub fn capacity(&self) -> usize {
-        let len = self.bytes.len().min(u16::MAX as usize);
-        len.saturating_sub(Self::rows_of(len).saturating_mul(ROW_BYTES))
+        usize::from(self.capacity)
     }
 
     /// Where to receive the next bytes; then say [`filled`](Self::filled). May be empty only if
     /// the buffer is full, which [`Connection::step`](crate::connection::Connection::step) never
     /// lets happen before it asks to read.
+    #[inline]
     pub fn space(&mut self) -> &mut [u8] {
         let capacity = self.capacity();
         self.bytes
@@ -131,20 +146,25 @@ impl RecvBuffer {
     /// Notes that the first `n` bytes of [`space`](Self::space) were filled. More than there was
     /// space is a mistake of the embedding: the connection closes with
     /// [`Fault::Misuse`](crate::connection::Fault::Misuse).
+    #[inline]
     pub fn filled(&mut self, n: usize) {
-        let space = self.capacity().saturating_sub(self.end as usize);
-        self.misuse |= n > space;
+        let space = usize::from(self.capacity.saturating_sub(self.end));
+        if n > space {
+            self.misuse = true;
+        }
         let n = n.min(space) as u16;
-        self.end = self.end.saturating_add(n);
+        self.end = self.end.wrapping_add(n);
         self.total = self.total.wrapping_add(u32::from(n));
     }
 
     /// Notes that the peer sends no more (a read of 0 bytes).
+    #[inline]
     pub fn end(&mut self) {
         self.ended = true;
     }
 
     /// Received and not yet decoded. After an upgrade these begin the new protocol.
+    #[inline]
     pub fn unread(&self) -> &[u8] {
         self.bytes
             .get(self.raw as usize..self.end as usize)
@@ -152,6 +172,7 @@ impl RecvBuffer {
     }
 
     /// Nothing is held: the slot may be given back.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.start >= self.end && !self.ended
     }
@@ -165,6 +186,7 @@ impl RecvBuffer {
         self.total = 0;
         self.ended = false;
         self.misuse = false;
+        self.capacity = Self::capacity_of(self.bytes.len());
     }
 
     /// Bytes received since the last reset, wrapping.
@@ -172,15 +194,24 @@ impl RecvBuffer {
         self.total
     }
 
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
+    #[inline]
     pub(crate) fn misused(&self) -> bool {
         self.misuse
     }
 
+    /// Any byte behind the last request is there.
+    #[inline(always)]
+    pub(crate) fn has_begun(&self) -> bool {
+        self.start < self.end
+    }
+
     /// What the head parser works on: the bytes from the request's first on.
+    #[inline]
     pub(crate) fn head_parts(&mut self) -> SectionParts<'_> {
         self.parts(self.start)
     }
@@ -190,6 +221,7 @@ impl RecvBuffer {
         self.parts(self.raw)
     }
 
+    #[inline]
     fn parts(&mut self, from: u16) -> SectionParts<'_> {
         let (capacity, end) = (self.capacity(), self.end as usize);
         let (front, tail) = self
@@ -204,6 +236,7 @@ impl RecvBuffer {
     }
 
     /// The bytes of the head and the rows of the index.
+    #[inline]
     pub(crate) fn head_view(&self) -> (&[u8], &[[u8; ROW_BYTES]]) {
         self.view(self.start as usize..self.head as usize)
     }
@@ -214,23 +247,29 @@ impl RecvBuffer {
         self.view(raw..raw.saturating_add(len).min(self.end as usize))
     }
 
+    #[inline]
     fn view(&self, range: Range<usize>) -> (&[u8], &[[u8; ROW_BYTES]]) {
-        let (front, tail) = self
-            .bytes
-            .split_at_checked(self.capacity())
-            .unwrap_or_default();
-        (front.get(range).unwrap_or(&[]), tail.as_chunks().0)
+        let tail = self.bytes.get(self.capacity()..).unwrap_or_default();
+        (
+            self.bytes.get(range).unwrap_or_default(),
+            tail.as_chunks().0,
+        )
     }
 
     /// The head is complete and `len` bytes long; behind it come the raw bytes of a body.
+    #[inline]
     pub(crate) fn head_is(&mut self, len: usize) {
-        let head = (self.start as usize)
-            .saturating_add(len)
-            .min(self.end as usize) as u16;
-        self.head = head;
-        self.body = head;
-        self.ready = head;
-        self.raw = head;
+        let len = len.min(usize::from(self.end.saturating_sub(self.start))) as u16;
+        self.body_at(self.start.wrapping_add(len));
+    }
+
+    /// No byte behind `at` is decoded.
+    #[inline(always)]
+    fn body_at(&mut self, at: u16) {
+        self.head = at;
+        self.body = at;
+        self.ready = at;
+        self.raw = at;
     }
 
     /// Bytes of the head at hand.
@@ -239,6 +278,7 @@ impl RecvBuffer {
     }
 
     /// Decoded bytes that nobody took yet.
+    #[inline]
     pub(crate) fn body(&self) -> &[u8] {
         self.bytes
             .get(self.body as usize..self.ready as usize)
@@ -246,6 +286,7 @@ impl RecvBuffer {
     }
 
     /// Bytes received and not decoded.
+    #[inline]
     pub(crate) fn raw_len(&self) -> usize {
         self.end.saturating_sub(self.raw) as usize
     }
@@ -259,14 +300,23 @@ impl RecvBuffer {
         }
         let n = n.min(self.raw_len());
         let (raw, ready) = (self.raw as usize, self.ready as usize);
-        if ready < raw && raw.saturating_add(n) <= self.bytes.len() {
-            self.bytes.copy_within(raw..raw.saturating_add(n), ready);
+        if ready < raw {
+            slide(&mut self.bytes, raw..raw.saturating_add(n), ready);
         }
         self.raw = self.raw.saturating_add(n as u16);
         self.ready = self.ready.saturating_add(n as u16);
     }
 
+    /// As [`decode`](Self::decode), where so many raw bytes are there and no decoded one.
+    #[inline(always)]
+    pub(crate) fn decode_all(&mut self, n: u16) {
+        self.body = self.raw;
+        self.raw = self.raw.saturating_add(n);
+        self.ready = self.raw;
+    }
+
     /// Leaves `n` raw bytes behind: framing, or a body that nobody wants.
+    #[inline]
     pub(crate) fn skip(&mut self, n: usize) {
         self.raw = self.raw.saturating_add(n.min(self.raw_len()) as u16);
     }
@@ -279,24 +329,30 @@ impl RecvBuffer {
 
     /// Drops empty lines in front of a request line (RFC 9112 section 2.2): they count towards no
     /// limit, and hold no slot.
+    #[cold]
     pub(crate) fn skip_empty_lines(&mut self) {
         let (lines, _) = self.unread().as_chunks::<2>();
         let empty = lines.iter().take_while(|line| *line == b"\r\n").count();
         if empty > 0 {
-            self.next_request(empty.saturating_mul(2));
+            self.skip(empty.saturating_mul(2));
+            self.next_request(0);
         }
     }
 
     /// The request and its body are served, and `trailer` raw bytes belonged to them. What is
     /// behind them is the next request.
+    #[inline]
     pub(crate) fn next_request(&mut self, trailer: usize) {
-        self.skip(trailer);
-        if self.raw == self.end {
-            self.raw = 0;
+        if trailer > 0 {
+            self.skip(trailer);
+        }
+        let mut at = self.raw;
+        if at == self.end {
+            at = 0;
             self.end = 0;
         }
-        self.start = self.raw;
-        self.head_is(0);
+        self.start = at;
+        self.body_at(at);
         self.state = HeadState::new();
     }
 
@@ -310,17 +366,18 @@ impl RecvBuffer {
 
     /// Makes space behind the bytes if little is left, by moving them to the front: at most once
     /// per read, and never for nothing. Says whether there is space now.
+    #[inline]
     pub(crate) fn make_space(&mut self) -> bool {
-        let capacity = self.capacity();
         // An eighth: below it a read may cut a segment in two, above it moving costs more.
-        if capacity.saturating_sub(self.end as usize) <= capacity / 8 {
+        if self.end > 0 && self.capacity.saturating_sub(self.end) <= self.capacity / 8 {
             self.compact();
         }
-        (self.end as usize) < capacity
+        self.end < self.capacity
     }
 
     /// Moves head, decoded bytes and raw bytes to the front, in this order. The head moves only
     /// the first time, as it is at the front then.
+    #[inline(never)]
     fn compact(&mut self) {
         let head = self.start as usize..self.head as usize;
         let body = self.body as usize..self.ready as usize;
@@ -339,9 +396,7 @@ impl RecvBuffer {
 
     fn slide(&mut self, from: Range<usize>, to: usize) -> usize {
         let len = from.len();
-        if to < from.start && from.end <= self.bytes.len() {
-            self.bytes.copy_within(from, to);
-        }
+        slide(&mut self.bytes, from, to);
         len
     }
 }

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
+use super::slide;
+
 /// The answers that wait to be sent, in order.
 ///
 /// The bytes in use are one run, so that one system call sends all of them. Capacity is that of
@@ -66,11 +68,13 @@ impl<const N: usize> Default for SendBuffer<[u8; N]> {
 
 impl SendBuffer {
     /// Bytes in total.
+    #[inline]
     pub fn capacity(&self) -> usize {
         self.bytes.len().min(u16::MAX as usize)
     }
 
     /// The bytes to send next. Empty: nothing waits.
+    #[inline]
     pub fn pending(&self) -> &[u8] {
         self.bytes
             .get(self.start as usize..self.end as usize)
@@ -81,7 +85,18 @@ impl SendBuffer {
     /// embedding: all count as sent, and the connection closes with [`Fault::Misuse`].
     ///
     /// [`Fault::Misuse`]: crate::connection::Fault::Misuse
+    #[inline]
     pub fn sent(&mut self, n: usize) {
+        // Nearly always all of it.
+        if n == usize::from(self.end.wrapping_sub(self.start)) {
+            self.clear();
+        } else {
+            self.sent_other(n);
+        }
+    }
+
+    #[inline(never)]
+    fn sent_other(&mut self, n: usize) {
         let pending = self.end.saturating_sub(self.start);
         match u16::try_from(n) {
             Ok(n) if n < pending => {
@@ -93,12 +108,8 @@ impl SendBuffer {
                     self.next_flush();
                 }
             }
-            Ok(n) => {
-                self.misuse |= n > pending;
-                self.clear();
-            }
-            Err(_) => {
-                self.misuse = true;
+            _ => {
+                self.misuse |= n > usize::from(pending);
                 self.clear();
             }
         }
@@ -111,66 +122,77 @@ impl SendBuffer {
     }
 
     /// Bytes that can still be appended without sending first.
+    #[inline]
     pub fn room(&self) -> usize {
-        self.capacity()
-            .saturating_sub(self.end.saturating_sub(self.start) as usize)
+        let pending = usize::from(self.end.saturating_sub(self.start));
+        self.capacity().saturating_sub(pending)
+    }
+
+    /// Whether there is room for so many bytes, or as much as there can be.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let pending = usize::from(self.end.wrapping_sub(self.start));
+        pending.saturating_add(bytes) <= self.capacity() || self.is_empty()
     }
 
     /// Appends all of `bytes`, or nothing.
     #[must_use]
     pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
-        let mut draft = self.draft();
+        let mut draft = self.draft(usize::MAX);
         draft.put(bytes);
         draft.commit()
     }
 
-    /// The free bytes behind the pending ones, to write an answer into. What is written there is
-    /// a draft until it is committed: an answer that does not fit, or is given up, leaves no trace.
-    pub(crate) fn draft(&mut self) -> Draft<'_> {
+    /// A draft of at most `limit` bytes behind the pending ones, to write an answer into. What is
+    /// written there is not pending until it is committed: an answer that does not fit, or is given
+    /// up, leaves no trace.
+    #[inline(always)]
+    pub(crate) fn draft(&mut self, limit: usize) -> Draft<'_> {
         if self.start > 0 {
             self.compact();
         }
-        let capacity = self.capacity();
+        let at = usize::from(self.end);
         Draft {
-            room: self
-                .bytes
-                .get_mut(self.end as usize..capacity)
-                .unwrap_or_default(),
-            len: 0,
-            limit: usize::MAX,
-            full: false,
-            end: &mut self.end,
+            tx: self,
+            at,
+            most: at.saturating_add(limit),
         }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.start >= self.end
     }
 
+    #[inline]
     pub(crate) fn misused(&self) -> bool {
         self.misuse
     }
 
     /// How often all was sent, or as much as the buffer holds, wrapping.
+    #[inline]
     pub(crate) fn flushes(&self) -> u8 {
         self.flushes
     }
 
+    #[inline]
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
         self.next_flush();
     }
 
+    #[inline]
     fn next_flush(&mut self) {
         self.taken = 0;
         self.flushes = self.flushes.wrapping_add(1);
     }
 
+    #[cold]
     fn compact(&mut self) {
         let (start, end) = (self.start as usize, self.end as usize);
         if start > 0 && start <= end && end <= self.bytes.len() {
-            self.bytes.copy_within(start..end, 0);
+            slide(&mut self.bytes, start..end, 0);
             self.start = 0;
             self.end = (end - start) as u16;
         }
@@ -179,83 +201,140 @@ impl SendBuffer {
 
 /// The free end of a send buffer, while something is written into it.
 pub(crate) struct Draft<'a> {
-    room: &'a mut [u8],
-    /// Bytes written and not committed.
-    len: usize,
-    /// Bytes that may be written and not committed.
-    limit: usize,
-    /// Something did not fit; nothing more is written until the draft is over.
-    full: bool,
-    end: &'a mut u16,
+    tx: &'a mut SendBuffer,
+    /// End of what is written; [`FULL`] once something did not fit, and nothing more is written
+    /// until the draft is over.
+    at: usize,
+    /// Where what is written has to end.
+    most: usize,
 }
 
-impl Draft<'_> {
+/// No buffer has a place there, so that what comes after the first piece that did not fit is
+/// refused by the same comparison as that one.
+const FULL: usize = usize::MAX;
+
+impl<'a> Draft<'a> {
     /// Appends to the draft.
     #[inline(always)]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
-        let end = self.len.wrapping_add(bytes.len());
-        match self.room.get_mut(self.len..end) {
-            Some(place) if !self.full && end <= self.limit => {
+        match self.place(bytes.len()) {
+            Some(place) => {
                 place.copy_from_slice(bytes);
-                self.len = end;
+                self.at = self.at.wrapping_add(bytes.len());
             }
-            _ => self.full = true,
+            None => self.at = FULL,
         }
     }
 
-    /// What is committed at a time has at most `limit` bytes from now on.
-    pub(crate) fn limit(&mut self, limit: usize) {
-        self.limit = limit;
+    /// Appends several pieces that are one, with one look at the room.
+    #[inline(always)]
+    pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let total = pieces
+            .iter()
+            .fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
+        let Some(mut place) = self.place(total) else {
+            self.at = FULL;
+            return;
+        };
+        for piece in pieces {
+            let Some((here, rest)) = place.split_at_mut_checked(piece.len()) else {
+                return;
+            };
+            here.copy_from_slice(piece);
+            place = rest;
+        }
+        self.at = self.at.wrapping_add(total);
+    }
+
+    /// The next `N` bytes of the draft, if so many fit: for a piece that is copied with what lies
+    /// behind it, as a copy of fixed size costs a few instructions and one of any size a call. Then
+    /// [`wrote`](Self::wrote) says how many of them count.
+    #[inline(always)]
+    pub(crate) fn window<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.place(N)?.first_chunk_mut()
+    }
+
+    /// The first `n` bytes of the last window are part of the draft.
+    #[inline(always)]
+    pub(crate) fn wrote(&mut self, n: usize) {
+        // A window was lent, so it is not full, and ends where the buffer does at most.
+        self.at = self.at.wrapping_add(n);
+    }
+
+    #[inline(always)]
+    fn place(&mut self, n: usize) -> Option<&mut [u8]> {
+        let end = self.at.wrapping_add(n);
+        match self.tx.bytes.get_mut(self.at..end) {
+            Some(place) if end <= self.most => Some(place),
+            _ => None,
+        }
+    }
+
+    /// The buffer; what is not committed is gone.
+    #[inline]
+    pub(crate) fn into_buffer(self) -> &'a mut SendBuffer {
+        self.tx
+    }
+
+    /// What is committed at a time may have any length from now on.
+    pub(crate) fn lift_limit(&mut self) {
+        self.most = usize::MAX;
     }
 
     /// Bytes of the draft.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        match self.fits() {
+            true => self.at.saturating_sub(usize::from(self.tx.end)),
+            false => 0,
+        }
     }
 
     /// Whether all of it fitted so far.
+    #[inline]
     pub(crate) fn fits(&self) -> bool {
-        !self.full
+        self.at != FULL
     }
 
     /// Bytes that still fit behind the draft.
     pub(crate) fn free(&self) -> usize {
-        self.room.len().saturating_sub(self.len)
+        self.tx.capacity().saturating_sub(self.at)
     }
 
     /// Bytes that can still be written before the draft is committed.
     pub(crate) fn left(&self) -> usize {
-        let most = self.room.len().min(self.limit);
-        most.saturating_sub(self.len)
+        self.tx.capacity().min(self.most).saturating_sub(self.at)
     }
 
     /// What is written so far, to be changed.
     pub(crate) fn written(&mut self) -> &mut [u8] {
-        self.room.get_mut(..self.len).unwrap_or_default()
+        self.tx
+            .bytes
+            .get_mut(usize::from(self.tx.end)..self.at)
+            .unwrap_or_default()
     }
 
     /// Drops the last `n` bytes.
     pub(crate) fn cut(&mut self, n: usize) {
-        self.len = self.len.saturating_sub(n);
+        if self.fits() {
+            self.at = self.at.saturating_sub(n);
+        }
     }
 
     /// Counts as not fitting from now on.
     pub(crate) fn spoil(&mut self) {
-        self.full = true;
+        self.at = FULL;
     }
 
     /// Takes the draft into use and begins the next one behind it; if it did not fit, drops it.
     /// Says whether it fitted.
+    #[inline]
     pub(crate) fn commit(&mut self) -> bool {
-        let fits = !self.full;
+        let fits = self.fits();
         if fits {
-            // The room ends where 16 bits do.
-            *self.end = self.end.wrapping_add(self.len as u16);
-            let room = core::mem::take(&mut self.room);
-            self.room = room.get_mut(self.len..).unwrap_or_default();
+            // What is longer than 16 bits can say has no place: see `place`.
+            self.tx.end = self.at as u16;
         }
-        self.len = 0;
-        self.full = false;
+        self.at = usize::from(self.tx.end);
         fits
     }
 }
@@ -263,8 +342,8 @@ impl Draft<'_> {
 impl fmt::Debug for Draft<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Draft")
-            .field("len", &self.len)
-            .field("full", &self.full)
+            .field("len", &self.len())
+            .field("fits", &self.fits())
             .finish()
     }
 }
@@ -301,10 +380,10 @@ mod tests {
         let mut tx = SendBuffer::<[u8; 16]>::new();
         let tx: &mut SendBuffer = &mut tx;
         assert!(tx.append(b"first"));
-        let mut draft = tx.draft();
+        let mut draft = tx.draft(usize::MAX);
         draft.put(b"second");
         assert_eq!(tx.pending(), b"first");
-        let mut draft = tx.draft();
+        let mut draft = tx.draft(usize::MAX);
         draft.put(b"second");
         draft.put(b"too long");
         assert!(!draft.commit(), "all of it or nothing");

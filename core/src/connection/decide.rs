@@ -1,7 +1,7 @@
 //! The machine: what has to happen next. Decides with short borrows; `step` lends afterwards.
 
 use super::phase::{Outbound, Phase, Wait};
-use super::{Bodies, BodyKind, Connection, Fault, Refusal, Reply, Site};
+use super::{Bodies, BodyKind, Connection, Fault, Flags, Refusal, Reply, Site};
 use crate::buffer::{RecvBuffer, SendBuffer};
 use crate::limits::{FAULT_REPLY_BYTES, STREAM_ROOM_BYTES_MIN};
 use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, Method, Version};
@@ -36,29 +36,71 @@ enum Pump {
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Connection {
+    /// The usual way first, without a loop and a table of jumps: the last request is answered, and
+    /// the next head is there and has no body, or nothing is there.
     pub(super) fn decide(
         &mut self,
         site: &Site<'_>,
         rx: &mut RecvBuffer,
         tx: &mut SendBuffer,
     ) -> Next {
-        if (rx.misused() || tx.misused()) && self.fault.is_none() {
+        if rx.misused() | tx.misused() {
+            self.misused();
+        }
+        if self.phase == Phase::Answered {
+            self.next_request(rx);
+        }
+        if self.phase == Phase::Head
+            && let Some(next) = self.head(site, rx, tx)
+        {
+            return next;
+        }
+        if self.phase == Phase::Gather && self.has_all(rx) {
+            rx.decode_all(self.left as u16);
+            self.left = 0;
+            self.body = BodyKind::Over;
+            self.flags.clear(Flags::TOLD);
+            self.phase = Phase::Serve;
+        }
+        if self.phase == Phase::Serve {
+            return self.serve(site, tx);
+        }
+        self.decide_other(site, rx, tx)
+    }
+
+    /// Whether a body that is to be gathered is all there, and nothing of it is decoded yet:
+    /// `gather` would come to the same.
+    #[inline(always)]
+    fn has_all(&self, rx: &RecvBuffer) -> bool {
+        self.body == BodyKind::Length
+            && self.left <= u64::from(self.hold)
+            && self.left <= rx.raw_len() as u64
+            && rx.body().is_empty()
+            && !self.flags.has(Flags::EXPECTS)
+    }
+
+    #[cold]
+    fn misused(&mut self) {
+        if self.fault.is_none() {
             self.refuse(Fault::Misuse);
         }
+    }
+
+    /// From whatever phase it is in.
+    #[inline(never)]
+    fn decide_other(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &mut SendBuffer) -> Next {
         loop {
             let next = match self.phase {
                 Phase::Head => self.head(site, rx, tx),
                 Phase::Choose => {
-                    let promise = promise(site, tx).saturating_add(CONTINUE.len());
+                    let promise = promise(site).saturating_add(CONTINUE.len());
                     self.lend_with_room(promise, tx, Phase::Choosing, Next::Head)
                 }
                 Phase::Gather => self.gather(site, rx, tx),
                 Phase::Hold => self.hold(site, rx, tx),
                 Phase::Stream => self.stream(site, rx, tx),
-                Phase::Serve => {
-                    self.lend_with_room(promise(site, tx), tx, Phase::Serving, Next::Request)
-                }
-                Phase::End => self.lend_with_room(promise(site, tx), tx, Phase::Ending, Next::End),
+                Phase::Serve => Some(self.serve(site, tx)),
+                Phase::End => self.lend_with_room(promise(site), tx, Phase::Ending, Next::End),
                 Phase::Choosing | Phase::Serving | Phase::Ending => {
                     self.refuse(Fault::NotAnswered);
                     None
@@ -72,23 +114,14 @@ impl Connection {
                 }
                 Phase::Discard => self.discard(site, rx, tx),
                 Phase::Answered => {
-                    rx.next_request(rx.state.trailer_len());
-                    self.flags.served = true;
-                    self.flags.told = false;
-                    self.flags.head_only = false;
-                    self.outbound = Outbound::Owed;
-                    self.phase = if self.flags.persistent {
-                        Phase::Head
-                    } else {
-                        Phase::Last
-                    };
+                    self.next_request(rx);
                     None
                 }
                 Phase::Refuse => self.answer_fault(site, rx, tx),
                 Phase::Last => self.last(rx, tx),
                 Phase::Linger => self.linger(site, rx),
-                Phase::Closed if self.flags.told => {
-                    self.flags.told = false;
+                Phase::Closed if self.flags.has(Flags::TOLD) => {
+                    self.flags.clear(Flags::TOLD);
                     Some(Next::Cut)
                 }
                 Phase::Closed => Some(Next::Close),
@@ -106,14 +139,14 @@ impl Connection {
             return;
         }
         self.fault = Some(fault);
-        self.flags.persistent = false;
+        self.flags.clear(Flags::PERSISTENT);
         self.phase = Phase::Refuse;
     }
 
     /// The end, at once and without a word.
     pub(super) fn end(&mut self, fault: Fault) {
         self.fault = self.fault.or(Some(fault));
-        self.flags.persistent = false;
+        self.flags.clear(Flags::PERSISTENT);
         self.phase = Phase::Closed;
     }
 
@@ -123,62 +156,103 @@ impl Connection {
         Some(Next::Write)
     }
 
-    fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
-        if rx.state.is_fresh() {
-            rx.skip_empty_lines();
-        }
-        let parts = rx.head_parts();
-        let outcome = match parts.bytes {
-            // Between requests, where every connection comes by.
-            [] => Ok(None),
-            bytes => parts.state.advance(bytes, parts.rows, site.limits),
+    /// What was asked is answered: on to what is behind it.
+    #[inline(always)]
+    fn next_request(&mut self, rx: &mut RecvBuffer) {
+        rx.next_request(rx.state.trailer_len());
+        self.outbound = Outbound::Owed;
+        self.flags.set(Flags::SERVED);
+        self.flags.clear(Flags::TOLD.with(Flags::HEAD_ONLY));
+        self.phase = match self.flags.has(Flags::PERSISTENT) {
+            true => Phase::Head,
+            false => Phase::Last,
         };
-        match outcome {
-            Err(fault) => self.refuse(fault.into()),
+    }
+
+    #[inline(always)]
+    fn head(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
+        // Between requests, where every connection comes by, there is none.
+        if !rx.has_begun() {
+            return self.no_head(false, site, rx, tx);
+        }
+        let mut parts = rx.head_parts();
+        if parts.bytes.first() == Some(&b'\r') && parts.state.is_fresh() {
+            rx.skip_empty_lines();
+            if !rx.has_begun() {
+                return self.no_head(false, site, rx, tx);
+            }
+            parts = rx.head_parts();
+        }
+        match parts.state.advance(parts.bytes, parts.rows, site.limits) {
             Ok(Some(len)) => {
                 rx.head_is(len);
                 self.begin(site, rx);
+                None
             }
             Ok(None) => {
                 let begun = parts.state.has_begun(parts.bytes);
-                if !tx.is_empty() {
-                    return self.write(tx);
-                }
-                if !begun && (rx.has_ended() || site.draining) {
-                    self.phase = Phase::Closed;
-                } else if rx.has_ended() {
-                    self.refuse(Fault::Truncated);
-                } else if !rx.make_space() {
-                    self.refuse(rx.state.overflow().into());
-                } else {
-                    self.wait = match (begun, self.flags.served) {
-                        (true, _) => Wait::Head,
-                        (false, true) => Wait::Idle,
-                        (false, false) => Wait::FirstByte,
-                    };
-                    return Some(Next::Read);
-                }
+                self.no_head(begun, site, rx, tx)
             }
+            Err(fault) => {
+                self.refuse(fault.into());
+                None
+            }
+        }
+    }
+
+    /// The head is not complete; `begun` says whether any of it is there.
+    #[inline(always)]
+    fn no_head(
+        &mut self,
+        begun: bool,
+        site: &Site<'_>,
+        rx: &mut RecvBuffer,
+        tx: &SendBuffer,
+    ) -> Option<Next> {
+        if !tx.is_empty() {
+            return self.write(tx);
+        }
+        if !begun && (rx.has_ended() || site.draining) {
+            self.phase = Phase::Closed;
+        } else if rx.has_ended() {
+            self.refuse(Fault::Truncated);
+        } else if !rx.make_space() {
+            self.refuse(rx.state.overflow().into());
+        } else {
+            self.wait = match (begun, self.flags.has(Flags::SERVED)) {
+                (true, _) => Wait::Head,
+                (false, true) => Wait::Idle,
+                (false, false) => Wait::FirstByte,
+            };
+            return Some(Next::Read);
         }
         None
     }
 
     /// The head is complete.
+    #[inline(always)]
     fn begin(&mut self, site: &Site<'_>, rx: &RecvBuffer) {
         let state = &rx.state;
         self.requests = self.requests.wrapping_add(1);
-        self.flags.persistent = state.is_persistent() && !site.draining;
-        self.flags.peer_closes = !state.is_persistent();
-        self.flags.head_only = state.method() == Method::Head;
-        self.flags.old = state.version() == Version::Http10;
-        self.flags.expects = state.expects_continue();
-        self.flags.stuck = false;
-        self.dropped = 0;
-        self.left = 0;
-        match state.framing() {
+        // What stays; the others are said anew.
+        let kept = Flags(self.flags.0 & Flags::SERVED.with(Flags::TOLD).0);
+        let persistence = match state.is_persistent() {
+            true if site.draining => kept,
+            true => kept.with(Flags::PERSISTENT),
+            false => kept.with(Flags::PEER_CLOSES),
+        };
+        let mut flags = persistence
+            .with_if(Flags::HEAD_ONLY, state.method() == Method::Head)
+            .with_if(Flags::OLD, state.version() == Version::Http10);
+        let framing = state.framing();
+        if framing != Framing::None {
+            flags = flags.with_if(Flags::EXPECTS, state.expects_continue());
+            self.dropped = 0;
+        }
+        self.flags = flags;
+        match framing {
             Framing::None => {
                 self.body = BodyKind::Over;
-                self.flags.expects = false;
                 self.phase = Phase::Serve;
                 return;
             }
@@ -205,6 +279,18 @@ impl Connection {
         }
     }
 
+    /// Lends the whole request, once the promised room is there.
+    #[inline(always)]
+    fn serve(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Next {
+        if !tx.has_room(promise(site)) {
+            self.wait = Wait::Send;
+            self.flush = tx.flushes();
+            return Next::Write;
+        }
+        self.phase = Phase::Serving;
+        Next::Request
+    }
+
     /// Lends something that may answer, once the promised room is there.
     fn lend_with_room(
         &mut self,
@@ -213,11 +299,11 @@ impl Connection {
         lent: Phase,
         next: Next,
     ) -> Option<Next> {
-        if tx.room() < room.min(tx.capacity()) {
+        if !tx.has_room(room) {
             return self.write(tx);
         }
         self.phase = lent;
-        self.flags.told |= lent == Phase::Choosing;
+        self.flags = self.flags.with_if(Flags::TOLD, lent == Phase::Choosing);
         Some(next)
     }
 
@@ -228,7 +314,7 @@ impl Connection {
         tx: &mut SendBuffer,
     ) -> Option<Next> {
         // The bytes of a gathered body are no secret to keep: nothing is told if they are cut.
-        self.flags.told = false;
+        self.flags.clear(Flags::TOLD);
         let want = (self.hold as usize).min(self.in_hand_max(rx));
         let missing = want.saturating_sub(rx.body().len()) as u64;
         if self.body == BodyKind::Length && self.left > missing {
@@ -291,7 +377,7 @@ impl Connection {
 
     fn lend_chunk(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Option<Next> {
         let room = match self.outbound {
-            Outbound::Owed => promise(site, tx),
+            Outbound::Owed => promise(site),
             _ => STREAM_ROOM_BYTES_MIN,
         };
         self.lend_in_turn(room, tx, Next::Chunk)
@@ -299,23 +385,25 @@ impl Connection {
 
     /// Lends a piece of a stream again and again, as long as something comes of it.
     fn lend_in_turn(&mut self, room: usize, tx: &SendBuffer, next: Next) -> Option<Next> {
-        if tx.room() < room.min(tx.capacity()) || (self.flags.stuck && !tx.is_empty()) {
-            self.flags.stuck = false;
+        if !tx.has_room(room) || (self.flags.has(Flags::STUCK) && !tx.is_empty()) {
+            self.flags.clear(Flags::STUCK);
             return self.write(tx);
         }
-        if self.flags.stuck {
+        if self.flags.has(Flags::STUCK) {
             // Lent with all the room there is, and nothing was taken or written.
             self.refuse(Fault::NotAnswered);
             return None;
         }
-        self.flags.stuck = true;
+        self.flags.set(Flags::STUCK);
         Some(next)
     }
 
     /// The answer is over and the body is not: it is read and dropped, if that is worth it.
     fn discard(&mut self, site: &Site<'_>, rx: &mut RecvBuffer, tx: &SendBuffer) -> Option<Next> {
         rx.take(rx.body().len());
-        if self.fault.is_some() || (self.body != BodyKind::Over && !self.flags.persistent) {
+        if self.fault.is_some()
+            || (self.body != BodyKind::Over && !self.flags.has(Flags::PERSISTENT))
+        {
             // A fault that lay behind good bytes stays one, though nobody wants them any more.
             self.give_up(self.fault);
             return None;
@@ -339,7 +427,7 @@ impl Connection {
     /// The answer is out, but where the next request begins will not be known.
     fn give_up(&mut self, fault: Option<Fault>) {
         self.fault = fault;
-        self.flags.persistent = false;
+        self.flags.clear(Flags::PERSISTENT);
         self.phase = Phase::Last;
     }
 
@@ -436,11 +524,11 @@ impl Connection {
     /// Sends the interim response that was asked for, also if the body is there already: what
     /// comes out must not depend on the cut. False: there is no room yet.
     fn send_continue(&mut self, tx: &mut SendBuffer) -> bool {
-        if self.flags.expects && self.outbound == Outbound::Owed {
+        if self.flags.has(Flags::EXPECTS) && self.outbound == Outbound::Owed {
             if !tx.append(CONTINUE) && !tx.is_empty() {
                 return false;
             }
-            self.flags.expects = false;
+            self.flags.clear(Flags::EXPECTS);
         }
         true
     }
@@ -451,16 +539,17 @@ impl Connection {
         rx: &mut RecvBuffer,
         tx: &mut SendBuffer,
     ) -> Option<Next> {
-        if self.flags.told {
-            self.flags.told = false;
+        if self.flags.has(Flags::TOLD) {
+            self.flags.clear(Flags::TOLD);
             return Some(Next::Cut);
         }
         if self.outbound == Outbound::Owed {
-            if tx.room() < FAULT_REPLY_BYTES.min(tx.capacity()) {
+            if !tx.has_room(FAULT_REPLY_BYTES) {
                 return self.write(tx);
             }
             // Also where the head was faulty or not complete, and nobody looked at its method.
-            self.flags.head_only |= rx.head_parts().bytes.starts_with(b"HEAD ");
+            let head_only = rx.head_parts().bytes.starts_with(b"HEAD ");
+            self.flags = self.flags.with_if(Flags::HEAD_ONLY, head_only);
             if let Some(refusal) = self.fault.and_then(|fault| Refusal::of(fault, rx)) {
                 Reply::new(self, tx, site, FAULT_REPLY_BYTES).refuse(&refusal);
             }
@@ -475,7 +564,7 @@ impl Connection {
         }
         // Closing while the peer still sends makes its system drop our last answer. Only one that
         // said itself that this is the last request is taken at its word.
-        let done = self.flags.peer_closes && self.fault.is_none();
+        let done = self.flags.has(Flags::PEER_CLOSES) && self.fault.is_none();
         let sending = !done || self.body != BodyKind::Over || rx.raw_len() > 0;
         // Lingering keeps the buffers, which somebody else is waiting for.
         let needed = self.fault == Some(Fault::GaveWay);
@@ -503,9 +592,10 @@ impl Connection {
 /// byte by byte, so few are enough; trailers need what they need.
 const CHUNK_FRAMING_ROOM: usize = 64;
 
-/// Bytes that an answer may have.
-pub(super) fn promise(site: &Site<'_>, tx: &SendBuffer) -> usize {
-    (site.limits.reply_bytes_max as usize).min(tx.capacity())
+/// Bytes that an answer may have, where the send buffer has as many.
+#[inline(always)]
+pub(super) fn promise(site: &Site<'_>) -> usize {
+    site.limits.reply_bytes_max as usize
 }
 
 fn usize_of(n: u64) -> usize {

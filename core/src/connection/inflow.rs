@@ -3,7 +3,7 @@
 use super::phase::Outbound;
 use super::reply::Reply;
 use super::writer::BodyWriter;
-use super::{Connection, Site, head_of};
+use super::{Connection, Flags, Site, head_of};
 use crate::buffer::{RecvBuffer, SendBuffer};
 use crate::wire::{Fields, Head};
 
@@ -49,7 +49,7 @@ impl<'s> Inflow<'s> {
     pub fn take(&mut self, n: usize) {
         if n > 0 {
             self.rx.take(n);
-            self.connection.flags.stuck = false;
+            self.connection.flags.clear(Flags::STUCK);
         }
     }
 

@@ -9,13 +9,13 @@
 use core::fmt;
 
 use super::decide::CONTINUE;
-use super::digits::digits;
+use super::digits::{digits, short_length};
 use super::field::{FieldName, FieldValue};
 use super::phase::{Outbound, Phase};
 use super::writer::{BodyWriter, LAST_CHUNK};
-use super::{BodyKind, Connection, Site};
-use crate::buffer::{Draft, SendBuffer};
-use crate::wire::{BARE_LINE_BYTES, Status};
+use super::{BodyKind, Connection, Flags, Site};
+use crate::buffer::{Draft, SendBuffer, slide};
+use crate::wire::{BARE_LINE_BYTES, DATE_LINE_BYTES, PADDED_LINE_BYTES, Status};
 
 /// Proof that an exchange was answered, deferred, or otherwise decided. Cannot be made by hand.
 #[derive(Debug)]
@@ -35,55 +35,50 @@ impl Done {
 pub struct Full<'s>(pub Reply<'s>);
 
 /// The answer to be: nothing is said yet.
-#[derive(Debug)]
 #[must_use = "a reply that is dropped is answered 500"]
 pub struct Reply<'s> {
     connection: &'s mut Connection,
-    pub(super) draft: Draft<'s>,
     pub(super) site: &'s Site<'s>,
+    tx: &'s mut SendBuffer,
+    /// Bytes that the answer may have.
+    limit: usize,
 }
 
 impl<'s> Reply<'s> {
+    #[inline(always)]
     pub(super) fn new(
         connection: &'s mut Connection,
         tx: &'s mut SendBuffer,
         site: &'s Site<'_>,
         limit: usize,
     ) -> Self {
-        let mut draft = tx.draft();
-        draft.limit(limit);
         Reply {
             connection,
-            draft,
             site,
+            tx,
+            limit,
         }
     }
 
     /// Begins the answer. The status line and `Date` are written now.
     ///
     /// An informational status (1xx) answers nothing: 500 stands in its place.
+    #[inline]
     pub fn status(self, status: Status) -> ReplyHead<'s> {
         let status = match status.is_informational() {
             true => Status::INTERNAL_SERVER_ERROR,
             false => status,
         };
         let mut head = ReplyHead {
-            reply: self,
+            connection: self.connection,
+            site: self.site,
+            draft: self.tx.draft(self.limit),
+            limit: self.limit,
             status,
         };
-        match status.line() {
-            Some(line) => head.put(line),
-            None => head.put(status.line_in(&mut [0; BARE_LINE_BYTES])),
-        }
-        if let Some(date) = head.reply.site.date {
-            head.put(b"Date: ");
-            head.put(date.as_bytes());
-            head.put(b"\r\n");
-        }
-        if let Some(server) = head.reply.site.server {
-            head.put(b"Server: ");
-            head.put(server.0);
-            head.put(b"\r\n");
+        if !head.begin() {
+            let draft = begin_anyhow(head.draft, head.site, status);
+            head = ReplyHead { draft, ..head };
         }
         head
     }
@@ -93,11 +88,12 @@ impl<'s> Reply<'s> {
     /// it is answered, [`Step::Cut`](super::Step::Cut) tells.
     pub fn defer(self) -> Done {
         self.connection.phase = Phase::Deferred;
-        self.connection.flags.told = true;
+        self.connection.flags.set(Flags::TOLD);
         Done(())
     }
 
     /// Answers with a status and an empty body: always fits.
+    #[inline(never)] // mostly for what is rare
     pub fn bare(self, status: Status) -> Done {
         if self.status(status).body(b"").is_err() {
             // A send buffer that cannot take a bare answer can take none: the exchange counts as
@@ -107,12 +103,11 @@ impl<'s> Reply<'s> {
     }
 
     /// The handler answers first and wants the body too: the peer has to be told to send it.
-    pub(super) fn invite(mut self) -> Self {
-        if self.connection.flags.expects {
+    pub(super) fn invite(self) -> Self {
+        if self.connection.flags.has(Flags::EXPECTS) {
             // There is room: the fork was lent with it.
-            self.draft.put(CONTINUE);
-            self.draft.commit();
-            self.connection.flags.expects = false;
+            let _ = self.tx.append(CONTINUE);
+            self.connection.flags.clear(Flags::EXPECTS);
         }
         self
     }
@@ -125,20 +120,15 @@ impl<'s> Reply<'s> {
         self.connection
     }
 
-    pub(super) fn into_writer(mut self) -> BodyWriter<'s> {
+    pub(super) fn into_writer(self) -> BodyWriter<'s> {
         // The promise bounds answers in one piece; this one was begun and goes on.
-        self.draft.limit(usize::MAX);
-        BodyWriter {
-            connection: self.connection,
-            draft: self.draft,
-        }
+        BodyWriter::new(self.connection, self.tx)
     }
+}
 
-    /// Nothing is said: for another try.
-    fn full(mut self) -> Full<'s> {
-        self.draft.spoil();
-        self.draft.commit();
-        Full(self)
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("limit", &self.limit).finish()
     }
 }
 
@@ -146,24 +136,82 @@ impl<'s> Reply<'s> {
 #[derive(Debug)]
 #[must_use = "an answer that is dropped half-way is answered 500"]
 pub struct ReplyHead<'s> {
-    pub(super) reply: Reply<'s>,
+    connection: &'s mut Connection,
+    pub(super) site: &'s Site<'s>,
+    pub(super) draft: Draft<'s>,
+    /// As of the [`Reply`].
+    limit: usize,
     pub(super) status: Status,
 }
 
+/// The beginning of an answer, `Server` too, piece by piece and as far as there is room.
+// By value: what a reference leads to has to be in memory, also where this is not called.
+#[inline(never)]
+fn begin_anyhow<'s>(mut draft: Draft<'s>, site: &Site<'_>, status: Status) -> Draft<'s> {
+    draft.put(status.line_in(&mut [0; BARE_LINE_BYTES]));
+    if let Some(date) = site.date {
+        draft.put(date.line());
+    }
+    if let Some(server) = site.server {
+        draft.put_all([b"Server: ", server.0, b"\r\n"]);
+    }
+    draft
+}
+
+/// Bytes of the room that an answer begins in at once: the status line as it is copied, and the
+/// date.
+const BEGINNING_BYTES: usize = PADDED_LINE_BYTES + DATE_LINE_BYTES;
+
 impl<'s> ReplyHead<'s> {
+    /// The status line and the date by copies of fixed size, as nearly always. False: nothing is
+    /// written.
+    #[inline(always)]
+    fn begin(&mut self) -> bool {
+        let (Some(date), None) = (self.site.date, self.site.server) else {
+            return false;
+        };
+        let Some((line, len)) = self.status.padded_line() else {
+            return false;
+        };
+        let Some(window) = self.draft.window::<BEGINNING_BYTES>() else {
+            return false;
+        };
+        let Some(place) = window.first_chunk_mut() else {
+            return false;
+        };
+        *place = *line;
+        let len = len.min(PADDED_LINE_BYTES);
+        let behind = window.get_mut(len..).unwrap_or_default();
+        let Some(place) = behind.first_chunk_mut() else {
+            return false;
+        };
+        *place = *date.line();
+        self.draft.wrote(len.wrapping_add(DATE_LINE_BYTES));
+        true
+    }
+
+    /// Nothing is said: for another try.
+    #[inline(always)]
+    fn full(self) -> Full<'s> {
+        Full(Reply {
+            connection: self.connection,
+            site: self.site,
+            tx: self.draft.into_buffer(),
+            limit: self.limit,
+        })
+    }
+
     /// Adds a field line. `Content-Length`, `Transfer-Encoding`, `Connection` and `Date` are the
     /// engine's and have no [`FieldName`].
+    #[inline]
     pub fn field(mut self, name: FieldName<'_>, value: FieldValue<'_>) -> Self {
-        self.put(name.0);
-        self.put(b": ");
-        self.put(value.0);
-        self.put(b"\r\n");
+        self.draft.put_all([name.0, b": ", value.0, b"\r\n"]);
         self
     }
 
     /// Ends the connection after this answer, and says so.
     pub fn close(self) -> Self {
-        self.reply.connection.flags.persistent = false;
+        self.connection.flags.clear(Flags::PERSISTENT);
         self
     }
 
@@ -172,14 +220,75 @@ impl<'s> ReplyHead<'s> {
     ///
     /// # Errors
     /// [`Full`] if it is larger than what was promised.
-    pub fn body(self, body: &[u8]) -> Result<Done, Full<'s>> {
-        self.parts(&[body])
+    #[inline]
+    pub fn body(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
+        if self.is_plain()
+            && let Ok(length @ ..10_000) = u16::try_from(body.len())
+            && self.plain_length(length)
+        {
+            self.put(body);
+            return self.commit();
+        }
+        self.body_anyhow(body)
+    }
+
+    /// Whether the rest of the head is `Content-Length` and nothing else, and content follows.
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        let Connection { body, flags, .. } = *self.connection;
+        let telling = Flags::PERSISTENT.with(Flags::OLD).with(Flags::HEAD_ONLY);
+        flags.0 & telling.0 == Flags::PERSISTENT.0
+            && body == BodyKind::Over
+            && !self.site.draining
+            && self.status.allows_content()
+    }
+
+    /// `Content-Length` and the end of the head by one copy of fixed size. False: nothing is
+    /// written.
+    #[inline(always)]
+    fn plain_length(&mut self, length: u16) -> bool {
+        let Some(window) = self.draft.window::<24>() else {
+            return false;
+        };
+        let (digits, len) = short_length(length);
+        let [a, b, c, d, e, f, g, h] = digits;
+        *window = [
+            b'C', b'o', b'n', b't', b'e', b'n', b't', b'-', b'L', b'e', b'n', b'g', b't', b'h',
+            b':', b' ', a, b, c, d, e, f, g, h,
+        ];
+        self.draft.wrote(len.wrapping_add(16));
+        true
+    }
+
+    /// All that follows the date, checked and framed before.
+    #[inline(always)]
+    pub(super) fn rest(mut self, bytes: &[u8]) -> Result<Done, Full<'s>> {
+        self.put(bytes);
+        self.commit()
+    }
+
+    /// Field lines that were checked before.
+    #[inline(always)]
+    pub(super) fn lines(mut self, bytes: &[u8]) -> Self {
+        self.put(bytes);
+        self
+    }
+
+    /// As `body`, whatever the head needs.
+    #[inline(never)]
+    pub(super) fn body_anyhow(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
+        self.head_of_whole(body.len() as u64);
+        if !self.is_silent() {
+            self.put(body);
+        }
+        self.commit()
     }
 
     /// Answers with `text/plain; charset=utf-8`.
     ///
     /// # Errors
     /// As [`body`](Self::body).
+    #[inline]
     pub fn text(self, text: &str) -> Result<Done, Full<'s>> {
         self.field(FieldName::CONTENT_TYPE, FieldValue::TEXT)
             .body(text.as_bytes())
@@ -189,6 +298,7 @@ impl<'s> ReplyHead<'s> {
     ///
     /// # Errors
     /// As [`body`](Self::body).
+    #[inline]
     pub fn html(self, text: &str) -> Result<Done, Full<'s>> {
         self.field(FieldName::CONTENT_TYPE, FieldValue::HTML)
             .body(text.as_bytes())
@@ -198,6 +308,7 @@ impl<'s> ReplyHead<'s> {
     ///
     /// # Errors
     /// As [`body`](Self::body).
+    #[inline]
     pub fn json(self, json: &[u8]) -> Result<Done, Full<'s>> {
         self.field(FieldName::CONTENT_TYPE, FieldValue::JSON)
             .body(json)
@@ -219,7 +330,7 @@ impl<'s> ReplyHead<'s> {
             return if wrote {
                 self.commit()
             } else {
-                Err(self.reply.full())
+                Err(self.full())
             };
         }
         self.settle_persistence();
@@ -227,25 +338,24 @@ impl<'s> ReplyHead<'s> {
         self.put(b"Content-Length: ");
         // The length is known only afterwards: five digits are kept free for it, as the buffer
         // holds at most 65,535 bytes, and the body closes up to them.
-        let digits_at = self.reply.draft.len();
+        let digits_at = self.draft.len();
         self.put(b"00000\r\n\r\n");
-        let body_at = self.reply.draft.len();
+        let body_at = self.draft.len();
         if write(&mut self).is_err() {
-            self.reply.draft.spoil();
+            self.draft.spoil();
         }
-        let body_len = self.reply.draft.len().saturating_sub(body_at);
+        let body_len = self.draft.len().saturating_sub(body_at);
         let mut room = [0; 20];
         let digits = digits::<10>(body_len as u64, &mut room);
-        let end_of_digits = digits_at.saturating_add(digits.len());
-        let written = self.reply.draft.written();
-        if let Some(place) = written.get_mut(digits_at..end_of_digits) {
+        let spare = 5usize.saturating_sub(digits.len());
+        let from_digits = self.draft.written().get_mut(digits_at..);
+        let parts = from_digits.and_then(|bytes| bytes.split_at_mut_checked(digits.len()));
+        if let Some((place, rest)) = parts {
             place.copy_from_slice(digits);
+            let len = rest.len();
+            slide(rest, spare..len, 0);
         }
-        let rest = digits_at.saturating_add(5)..written.len();
-        if rest.start <= rest.end {
-            written.copy_within(rest, end_of_digits);
-        }
-        self.reply.draft.cut(5usize.saturating_sub(digits.len()));
+        self.draft.cut(spare);
         self.commit()
     }
 
@@ -256,12 +366,14 @@ impl<'s> ReplyHead<'s> {
     /// [`Full`] if the head, of a chunked answer with its last chunk, is larger than what was
     /// promised.
     pub fn stream(mut self, length: Option<u64>) -> Result<BodyWriter<'s>, Full<'s>> {
-        let flags = self.reply.connection.flags;
+        let flags = self.connection.flags;
         let silent = self.is_silent();
         let outbound = match length {
             Some(_) => Outbound::Length,
-            None if flags.old => {
-                self.reply.connection.flags.persistent &= silent;
+            None if flags.has(Flags::OLD) => {
+                if !silent {
+                    self.connection.flags.clear(Flags::PERSISTENT);
+                }
                 Outbound::UntilClose
             }
             None => Outbound::Chunked,
@@ -274,36 +386,27 @@ impl<'s> ReplyHead<'s> {
             _ => {}
         }
         self.put(b"\r\n");
-        let mut reply = self.reply;
         if outbound == Outbound::Chunked {
             // So that the answer can be finished even if there is no room for one byte of it. It
             // counts towards the promise: whether it fits must not depend on what is pending.
-            reply.draft.put(LAST_CHUNK);
-            reply.draft.cut(LAST_CHUNK.len());
+            self.put(LAST_CHUNK);
+            self.draft.cut(LAST_CHUNK.len());
         }
-        if !reply.draft.commit() {
-            return Err(Full(reply));
+        if !self.draft.commit() {
+            return Err(self.full());
         }
-        reply.draft.limit(usize::MAX);
-        let Reply {
+        self.draft.lift_limit();
+        let ReplyHead {
             connection, draft, ..
-        } = reply;
+        } = self;
         connection.outbound = if silent { Outbound::Silent } else { outbound };
         connection.owed = length.unwrap_or(0);
-        connection.flags.stuck = false;
+        connection.flags.clear(Flags::STUCK);
         // The body of the request is still to come: this is where the handler gets it.
         if connection.phase == Phase::Choosing {
             connection.phase = Phase::Stream;
         }
         Ok(BodyWriter { connection, draft })
-    }
-
-    fn parts(mut self, parts: &[&[u8]]) -> Result<Done, Full<'s>> {
-        self.head_of_whole(parts.iter().map(|part| part.len() as u64).sum());
-        if !self.is_silent() {
-            parts.iter().for_each(|part| self.put(part));
-        }
-        self.commit()
     }
 
     /// The rest of the head of an answer of `length` bytes.
@@ -319,26 +422,28 @@ impl<'s> ReplyHead<'s> {
 
     /// What is written goes nowhere: an answer to HEAD, or a status without content.
     fn is_silent(&self) -> bool {
-        self.reply.connection.flags.head_only || !self.status.allows_content()
+        self.connection.flags.has(Flags::HEAD_ONLY) || !self.status.allows_content()
     }
 
-    fn commit(self) -> Result<Done, Full<'s>> {
-        let mut reply = self.reply;
-        if !reply.draft.commit() {
-            return Err(Full(reply));
+    #[inline(always)]
+    fn commit(mut self) -> Result<Done, Full<'s>> {
+        if !self.draft.commit() {
+            return Err(self.full());
         }
-        reply.connection.answered();
+        self.connection.answered();
         Ok(Done(()))
     }
 
     /// A whole answer while the body of the request is still to come: can the connection be kept?
     fn settle_persistence(&mut self) {
-        let connection = &mut *self.reply.connection;
+        let connection = &mut *self.connection;
         if connection.body != BodyKind::Over {
             // Who waits for `100 Continue` may send the body or not: nobody knows what comes next.
-            let most = u64::from(self.reply.site.limits.drain_bytes_max);
+            let most = u64::from(self.site.limits.drain_bytes_max);
             let worth = connection.body != BodyKind::Length || connection.left <= most;
-            connection.flags.persistent &= worth && !connection.flags.expects;
+            if !worth || connection.flags.has(Flags::EXPECTS) {
+                connection.flags.clear(Flags::PERSISTENT);
+            }
         }
     }
 
@@ -346,9 +451,11 @@ impl<'s> ReplyHead<'s> {
     ///
     /// A stop that came after the head of the request is told here, too.
     fn connection_field(&mut self) {
-        self.reply.connection.flags.persistent &= !self.reply.site.draining;
-        let flags = self.reply.connection.flags;
-        match (flags.persistent, flags.old) {
+        if self.site.draining {
+            self.connection.flags.clear(Flags::PERSISTENT);
+        }
+        let flags = self.connection.flags;
+        match (flags.has(Flags::PERSISTENT), flags.has(Flags::OLD)) {
             (false, _) => self.put(b"Connection: close\r\n"),
             (true, true) => self.put(b"Connection: keep-alive\r\n"),
             (true, false) => {}
@@ -371,7 +478,7 @@ impl<'s> ReplyHead<'s> {
 
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        self.reply.draft.put(bytes);
+        self.draft.put(bytes);
     }
 }
 
@@ -389,7 +496,7 @@ impl fmt::Write for ReplyHead<'_> {
     /// Used by [`ReplyHead::body_with`] only: the type is not lent while fields can follow.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.put(text.as_bytes());
-        if self.reply.draft.fits() {
+        if self.draft.fits() {
             Ok(())
         } else {
             Err(fmt::Error)
@@ -399,9 +506,10 @@ impl fmt::Write for ReplyHead<'_> {
 
 impl Connection {
     /// The answer is complete in the send buffer.
+    #[inline(always)]
     pub(super) fn answered(&mut self) {
         self.outbound = Outbound::Complete;
-        self.flags.told = false;
+        self.flags.clear(Flags::TOLD);
         self.phase = match self.body {
             BodyKind::Over => Phase::Answered,
             _ => Phase::Discard,

@@ -5,7 +5,7 @@ use core::fmt;
 use super::digits::digits;
 use super::phase::{Outbound, Phase};
 use super::reply::Done;
-use super::{Connection, Fault};
+use super::{Connection, Fault, Flags};
 use crate::buffer::{Draft, SendBuffer};
 
 /// Writes the body of an answer in parts.
@@ -26,7 +26,7 @@ impl<'s> BodyWriter<'s> {
     pub(super) fn new(connection: &'s mut Connection, tx: &'s mut SendBuffer) -> Self {
         BodyWriter {
             connection,
-            draft: tx.draft(),
+            draft: tx.draft(usize::MAX),
         }
     }
 
@@ -65,7 +65,7 @@ impl<'s> BodyWriter<'s> {
             return 0;
         }
         self.connection.owed = self.connection.owed.saturating_sub(n as u64);
-        self.connection.flags.stuck = false;
+        self.connection.flags.clear(Flags::STUCK);
         n
     }
 

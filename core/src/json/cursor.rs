@@ -379,7 +379,7 @@ impl<'a> Cursor<'a> {
 
 /// How many bytes at the front of a string mean themselves and are ASCII.
 #[inline(always)]
-fn plain(text: &[u8]) -> usize {
+pub(super) const fn plain(text: &[u8]) -> usize {
     // Plain 64-bit arithmetic: keys and ids are mostly shorter than a vector, and this runs
     // the same on every target.
     let mut rest = text;

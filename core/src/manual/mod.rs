@@ -4,6 +4,7 @@
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
 //! * [`memory`]: slots, buffers, and what a connection costs.
+//! * [`peers`]: our parsers beside those of others, in instructions and time.
 //! * [`refusals`]: what an error tells, in which form, and what it costs.
 //! * [`seams`]: driver and kernel, and what a platform has to keep.
 //! * [`changes`]: where the first design was left, and for what reason.
@@ -15,5 +16,6 @@ pub mod changes;
 pub mod choices;
 pub mod machine;
 pub mod memory;
+pub mod peers;
 pub mod refusals;
 pub mod seams;

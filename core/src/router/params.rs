@@ -12,22 +12,37 @@ pub(crate) struct Span {
 /// The positions that a lookup has found so far; cut back when it takes another way.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Captures {
-    spans: [Span; PARAMS_MAX],
+    spans: Spans,
     pub(crate) len: usize,
 }
 
+/// The positions alone. Who counts them beside, and not behind a reference, counts in a register.
+pub(crate) type Spans = [Span; PARAMS_MAX];
+
 impl Captures {
+    /// The first so many.
+    #[inline(always)]
+    pub(crate) fn of(spans: Spans, len: usize) -> Self {
+        Captures { spans, len }
+    }
+
     /// One more. A pattern has no more params than there are places.
     #[inline(always)]
     pub(crate) fn push(&mut self, start: usize, end: usize) {
-        if let Some(span) = self.spans.get_mut(self.len) {
-            // The path is shorter than 64 KiB.
-            *span = Span {
-                start: start as u16,
-                end: end as u16,
-            };
-            self.len = self.len.wrapping_add(1);
-        }
+        note(&mut self.spans, &mut self.len, start, end);
+    }
+}
+
+/// Puts one more behind these.
+#[inline(always)]
+pub(crate) fn note(spans: &mut Spans, len: &mut usize, start: usize, end: usize) {
+    if let Some(span) = spans.get_mut(*len) {
+        // The path is shorter than 64 KiB.
+        *span = Span {
+            start: start as u16,
+            end: end as u16,
+        };
+        *len = len.wrapping_add(1);
     }
 }
 

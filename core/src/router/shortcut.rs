@@ -56,6 +56,13 @@ impl<const N: usize> Shortcut<N> {
         self.lengths & length_bit(path) != 0
     }
 
+    /// The first candidate for this path's route, perhaps [`NONE`].
+    #[inline(always)]
+    pub(crate) fn first(&self, path: &[u8]) -> Option<u16> {
+        let slot = place(hash_all(path), Self::SLOTS);
+        self.slots.as_flattened().get(slot).copied()
+    }
+
     /// The first of the candidates that `is` takes for this path's.
     #[inline(always)]
     pub(crate) fn find<R>(&self, path: &[u8], is: impl Fn(u16) -> Option<R>) -> Option<R> {

@@ -93,6 +93,8 @@ pub(crate) struct Tree<const N: usize> {
     pub(crate) slots: [[u16; 4]; N],
     used: u16,
     pub(crate) root: u16,
+    /// Some node has several children of which more than one may begin a segment.
+    pub(crate) has_choices: bool,
 }
 
 impl<const N: usize> Tree<N> {
@@ -104,6 +106,7 @@ impl<const N: usize> Tree<N> {
             slots: [[NONE; 4]; N],
             used: 0,
             root: NONE,
+            has_choices: false,
         }
     }
 
@@ -293,6 +296,8 @@ impl<const N: usize> Tree<N> {
         let mut below = *self.node(new);
         let parent = below.parent;
         let mut above = *self.node(parent);
+        // Literal children differ, all others may begin what another one begins.
+        self.has_choices |= above.wild != NONE || above.forks && !below.is(Kind::Literal);
         if below.is(Kind::Literal) {
             above.forks = true;
             self.set(parent, above);

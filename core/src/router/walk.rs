@@ -16,12 +16,17 @@
 //! leads to: with `/a/b/x` and `/{p}/c/y` one node, and in the worst table all nodes whose patterns begin
 //! like the path. That is a bound which the table sets: no path can go beyond it, however long it is.
 //!
+//! Before that goes `direct`, the same without ways back, for the paths that most requests have: it
+//! keeps nothing but its place, and leaves the lookup to the walk where a wrong choice was possible
+//! or a segment has text around its param. (Ten routes: 187 instead of 233 instructions, 130:
+//! 323 instead of 391. Where ways back are taken, the first try comes on top.)
+//!
 //! There are two copies of the walk from one source: `PLAIN` paths are shorter than 64 bytes and have
 //! nothing in them that needs a second look, so all questions about that fall away.
 
 use super::matching::Matching;
-use super::params::Captures;
-use super::path::{Marks, between, climbs, ends, equal, hash, is_rooted, normal};
+use super::params::{Captures, Spans, note};
+use super::path::{Cursor, Marks, between, climbs, ends, equal, hash, is_rooted, normal};
 use super::pattern::{Kind, SEGMENTS_MAX, affixes, pieces, tail};
 use super::tree::{NONE, Node, Tree, slot};
 
@@ -36,9 +41,17 @@ struct Way {
 /// One way for each segment of the pattern that is being followed.
 type Ways = heapless::Vec<Way, SEGMENTS_MAX, u8>;
 
+/// What comes of a walk without ways back.
+pub(crate) enum Direct {
+    /// The first route of the pattern, and how many params it has.
+    Route(u16, usize),
+    Nothing,
+    /// Only the walk with ways back can tell.
+    Unsure,
+}
+
 impl<const N: usize> Tree<N> {
     /// The first route of the pattern that matches the whole path best.
-    #[inline(always)]
     pub(crate) fn find(
         &self,
         path: &[u8],
@@ -52,15 +65,101 @@ impl<const N: usize> Tree<N> {
         }
         let marks = Marks::of(path);
         if marks.special || rules.ignore_case {
-            return self.find_again(path, rules, captures);
+            return self.walk::<false>(&marks, rules, captures);
         }
         self.walk::<true>(&marks, rules, captures)
     }
 
-    /// With a second look at everything.
-    #[inline(never)]
-    fn find_again(&self, path: &[u8], rules: Matching, captures: &mut Captures) -> Option<u16> {
-        self.walk::<false>(&Marks::of(path), rules, captures)
+    /// The walk of a plain path that remembers no way back. Where it goes wrong in a table that has
+    /// any, or meets what is seldom, the whole walk has to be done again with [`find`](Self::find).
+    #[inline(always)]
+    pub(crate) fn direct(&self, path: &[u8], rules: Matching, spans: &mut Spans) -> Direct {
+        if path.first() != Some(&b'/') {
+            return Direct::Nothing;
+        }
+        let marks = Marks::of(path);
+        if marks.special || rules.ignore_case {
+            return Direct::Unsure;
+        }
+        let nodes = self.nodes.as_flattened();
+        let mut here = self.root;
+        let Some(mut node) = nodes.get(usize::from(here)) else {
+            return Direct::Nothing;
+        };
+        let mut cursor = marks.begin();
+        let mut params = 0;
+        let (mut lengths, mut kinds, mut offset) = (node.lengths, node.kinds, 0usize);
+        // (Whether there was a choice on this very way is not noted: that cost two instructions a
+        // node, and a register.)
+        let wrong = || match self.has_choices {
+            false => Direct::Nothing,
+            true => Direct::Unsure,
+        };
+        loop {
+            while lengths != 0 {
+                if cursor.is_end() {
+                    return wrong();
+                }
+                let length = (lengths & 0xff) as usize;
+                let Cursor { at, .. } = cursor;
+                let start = at.wrapping_add(1);
+                cursor = marks.near(cursor);
+                // Only two kinds are usual; a choice among all four would become a table of jumps.
+                if kinds & 1 == 0 && kinds & 2 != 0 {
+                    if cursor.at <= start {
+                        return wrong();
+                    }
+                    note(spans, &mut params, start, cursor.at);
+                } else if kinds & 1 == 0 {
+                    let piece = node.label.get(offset..offset.wrapping_add(length));
+                    let text = path.get(at..cursor.at);
+                    let (Some(piece), Some(text)) = (piece, text) else {
+                        return wrong();
+                    };
+                    if !equal(piece, text) {
+                        return wrong();
+                    }
+                } else if kinds & 3 == Kind::Rest as u8 {
+                    let value = tail(marks.path, start);
+                    if value.is_empty() || is_rooted(value) {
+                        return wrong();
+                    }
+                    cursor = marks.end();
+                    note(spans, &mut params, start, path.len());
+                } else {
+                    return Direct::Unsure;
+                }
+                offset = offset.wrapping_add(length);
+                lengths >>= 8;
+                kinds >>= 2;
+            }
+            if offset < node.label.len() {
+                return Direct::Unsure;
+            }
+            if cursor.is_end() {
+                return match node.route {
+                    NONE => wrong(),
+                    route => Direct::Route(route, params),
+                };
+            }
+            let wild = node.wild;
+            if node.forks {
+                let behind = marks.near(cursor);
+                if let Some(text) = path.get(cursor.at..behind.at)
+                    && let Some((index, child)) = self.fork::<true>(here, text, Matching::STRICT)
+                {
+                    (here, node, cursor) = (index, child, behind);
+                    offset = (node.lengths & 0xff) as usize;
+                    (lengths, kinds) = (node.lengths >> 8, node.kinds >> 2);
+                    continue;
+                }
+            }
+            let Some(next) = nodes.get(usize::from(wild)) else {
+                return wrong();
+            };
+            (here, node) = (wild, next);
+            (lengths, kinds, offset) = (node.lengths, node.kinds, 0);
+        }
     }
 
     #[inline(always)]

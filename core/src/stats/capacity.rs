@@ -81,3 +81,15 @@ impl Default for Capacity {
         Self::DEFAULT
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_loses_a_ninth_at_most_to_an_id_that_does_not_fit() {
+        let largest_words = 1 + ID_BYTES_MAX / 8;
+        assert_eq!(CHUNK_WORDS * 8, 9 * ID_BYTES_MAX);
+        assert_eq!(CHUNK_WORDS / (largest_words - 1), 9);
+    }
+}

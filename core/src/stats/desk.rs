@@ -1,4 +1,7 @@
 //! The coordinator's desk: where phases are ended and their books folded, by one at a time.
+//!
+//! Progress: a lock that is tried and never waited for, so every call is wait-free; but while its
+//! holder is stopped, no snapshot and no reset is answered. No recorder comes near it.
 
 use super::register::{Register, fence};
 use super::shared::Stats;

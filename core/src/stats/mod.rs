@@ -58,18 +58,33 @@
 //!
 //! # Progress
 //!
-//! Recording waits for nobody: no lock, no loop that another thread can keep going without making
-//! progress itself. (A known user costs no read-modify-write at all. A new one costs one for its
-//! place, one for its slot and one to settle, and a compare-and-swap fails only if another worker's
-//! succeeds.) The one exception is bounded: when the very last place is taken by an id that is not
-//! yet published, another new user looks a few hundred times before it is refused, since the place
-//! may come back; if the other worker is interrupted just there, one event may be refused that would
-//! have found room a moment later.
+//! What a thread can count on if others are stopped at any point of what they do, for ever (the
+//! terms are Herlihy's): *wait-free* is a bound on its own steps, *lock-free* that somebody gets on.
+//!
+//! | call | guarantee | what it leans on |
+//! |---|---|---|
+//! | [`Recorder::turn`], [`offline`](Recorder::offline), [`refuse`](Recorder::refuse) | wait-free | loads and stores only, a fence on waking |
+//! | [`Recorder::record`] of a known user | wait-free | at most `PROBES_MAX` slots; two tries to lower a cell, as two phases are at work |
+//! | [`Recorder::record`] of a new user | lock-free | a compare-and-swap for the place, one for words of the arena, one for each slot: each fails only if another worker's succeeds |
+//! | [`Stats::recorder`], [`Stats::snapshot`], [`Stats::reset`] | wait-free | one load, or one compare-and-swap that is not repeated |
+//! | one [`Ticket::poll`] | wait-free | a taken desk is an answer ("not yet"); else each shard is looked at twice |
+//! | the answer to a ticket | blocking | each worker that is online has to pass one `turn`, and who is at the desk has to leave it |
+//! | a word (`Register`) | lock-free | asserted at build time: no lock hides in it |
+//!
+//! So nobody who records waits for anybody: no lock, no loop that another thread can keep going
+//! without making progress itself. The one exception is bounded: when the very last place is taken
+//! by an id that is not yet published, another new user looks a few hundred times before it is
+//! refused, since the place may come back; if the other worker is stopped just there, one event may
+//! be refused that would have found room a moment later.
 //!
 //! Snapshots and resets wait for each worker that is online to pass one [`Recorder::turn`], and so
-//! for the longest handler. [`Ticket::poll`] never blocks: spin on it for a few microseconds, then
-//! defer the exchange and poll once per turn of the loop. A worker with a ticket must not block
-//! without a timeout: nobody wakes it when the others have moved.
+//! for the longest handler; a thread that is stopped in the middle of a `poll` holds up the answers
+//! of all others, though none of their calls, and no event. [`Ticket::poll`] never blocks: spin on
+//! it for a few microseconds, then defer the exchange and poll once per turn of the loop. A worker
+//! with a ticket must not block without a timeout: nobody wakes it when the others have moved.
+//!
+//! Shown with threads that are stopped: at the worst points, by the tests of this module
+//! (`stalled.rs`), and at any instruction, by a signal (`platform-linux/tests/stalled.rs`).
 //!
 //! # What has been tried
 //!
@@ -113,6 +128,8 @@ mod worker;
 mod cases;
 #[cfg(all(test, target_has_atomic = "64"))]
 mod flood;
+#[cfg(all(test, target_has_atomic = "64"))]
+mod stalled;
 #[cfg(all(test, target_has_atomic = "64"))]
 mod under_load;
 #[cfg(all(test, target_has_atomic = "64"))]

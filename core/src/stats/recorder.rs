@@ -1,4 +1,7 @@
 //! What a worker holds to count events.
+//!
+//! Progress: wait-free, but for the event of a new user, which is lock-free (see the
+//! [module](super)).
 
 use super::amount::Amount;
 use super::half::Chunk;

@@ -16,7 +16,9 @@ pub(crate) use loom::{
     sync::atomic::{AtomicU64, fence},
 };
 
-/// A shared 64-bit number. Where the processor has none, the whole module is left out.
+/// A shared 64-bit number. Its operations are lock-free, and loads and stores wait-free: one
+/// instruction each, or a few where a read-modify-write is a pair of them that may be repeated. Where
+/// the processor has none, the whole module is left out.
 #[cfg(not(any(barewire_loom, target_arch = "x86")))]
 pub(crate) type Register = atomic::Atomic<u64>;
 /// On 32-bit x86 a `u64` is aligned to four bytes only, and an `Atomic<u64>` would be a lock.

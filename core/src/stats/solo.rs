@@ -87,9 +87,9 @@ impl<'m> SoloStats<'m> {
                 }
                 continue;
             }
-            let end = self.used.saturating_add(id.len()).saturating_add(2);
-            let room = self.arena.get_mut(self.used..end).ok_or(Refused::Full)?;
-            let (head, body) = room.split_first_chunk_mut().ok_or(Refused::Full)?;
+            let room = self.arena.get_mut(self.used..).ok_or(Refused::Full)?;
+            let (head, body) = room.split_first_chunk_mut::<2>().ok_or(Refused::Full)?;
+            let body = body.get_mut(..id.len()).ok_or(Refused::Full)?;
             let number = u32::try_from(self.used)
                 .ok()
                 .and_then(|at| at.checked_add(1))
@@ -97,7 +97,7 @@ impl<'m> SoloStats<'m> {
             *head = (id.len() as u16).to_le_bytes();
             body.copy_from_slice(id);
             *slot = number;
-            self.used = end;
+            self.used = self.used.saturating_add(id.len()).saturating_add(2);
             return Ok(true);
         }
         Err(Refused::Full)

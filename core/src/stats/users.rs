@@ -17,6 +17,8 @@
 //! The two eras that can be at work at once (the old one that is being left, and the new one) have
 //! different parities and so different halves. When an era begins, every worker has left the era
 //! before the last one, so nobody reads or writes the half that it takes over.
+//!
+//! Progress: to find a user is wait-free, to add one is lock-free (see the [module](super)).
 
 use super::capacity::{Capacity, ID_BYTES_MAX, PROBES_MAX, SHARDS, WORKERS_MAX};
 use super::half::{BYTES_BITS, BYTES_MASK, Chunk, Draft, Half};

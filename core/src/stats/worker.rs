@@ -1,4 +1,6 @@
 //! What one worker writes and nobody else: where it is, and its two books.
+//!
+//! Progress: wait-free, plain loads and stores.
 
 use super::amount::{Amount, Sum};
 use super::register::{Register, const_fn};

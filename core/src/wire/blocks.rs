@@ -1,11 +1,11 @@
 //! Bytes classified many at a time, as bit maps to walk along.
 //!
 //! ```text
-//! lines:   map := of 64 bytes, bit i set if byte i is a control character; its lowest bit is the
-//!          end of the line, or what makes the line unusual; strike out that bit and the next,
-//!          which is LF; make the map of the next 64 bytes where none is left
-//! tokens:  map := of one vector from where the token begins, bit i set if byte i is usual there;
-//!          the ones at the low end are the token; go on behind the vector if all are ones
+//! lines:   map := of 64 bytes, bit i set if byte i is a control character, or beyond ASCII; its
+//!          lowest bit is the end of the line, or what makes the line unusual; strike out that bit
+//!          and the next, which is LF; make the map of the next 64 bytes where none is left
+//! tokens:  map := of one vector from where the token begins, bit i set if byte i is unusual there;
+//!          the lowest bit is the end of the token
 //! ```
 //!
 //! The chain from line to line leads through the map of controls alone, which depends on nothing
@@ -16,15 +16,27 @@
 //! Bytes that may stand in a token and seldom do count as unusual: who asks looks at them one by
 //! one, or takes the slow way. That saves the vectors half of their work.
 
-use wide::{u8x16, u8x32};
+use wide::{i8x32, u8x32};
 
-#[cfg(target_feature = "avx2")]
-type Vector = u8x32;
 #[cfg(not(target_feature = "avx2"))]
-type Vector = u8x16;
+use wide::{i8x16 as SignedVector, u8x16 as Vector};
+#[cfg(target_feature = "avx2")]
+use {i8x32 as SignedVector, u8x32 as Vector};
 
 /// Bytes of a vector of a token: as many as one register has, for a name is seldom longer.
-const LANES: usize = size_of::<Vector>();
+pub(super) const LANES: usize = size_of::<Vector>();
+
+/// Bytes of a window: as many as a map has bits.
+pub(super) const WINDOW: usize = 64;
+
+/// What lies at a place and behind it. Whatever is looked up in it at a constant distance, or at one
+/// that a map of one vector tells, needs no other bounds test than the one for the window.
+pub(super) type Window = [u8; WINDOW];
+
+const HALF: usize = 32;
+
+/// The bits of a map of one vector.
+const MAP: u32 = u32::MAX >> (32 - LANES);
 
 /// The `N` bytes from `at` on, by reference: where a vector is loaded and a word of it is wanted as
 /// well, LLVM makes two loads of a reference, but puts a copy together from pieces.
@@ -32,7 +44,7 @@ const LANES: usize = size_of::<Vector>();
 /// Positions are of 32 bits: where `usize` is wider, `at + N` cannot wrap, which LLVM sees, and so
 /// one comparison is all there is to check.
 #[inline(always)]
-fn window<const N: usize>(bytes: &[u8], at: u32) -> Option<&[u8; N]> {
+pub(super) fn window<const N: usize>(bytes: &[u8], at: u32) -> Option<&[u8; N]> {
     let at = at as usize;
     bytes.get(at..at.wrapping_add(N))?.first_chunk()
 }
@@ -43,66 +55,104 @@ pub(super) fn array<const N: usize>(bytes: &[u8], at: u32) -> Option<[u8; N]> {
     window(bytes, at).copied()
 }
 
-/// Where a run of bytes from `from` on ends that are all letters, digits, '-' or '.': nearly all
-/// names of fields and of hosts. The end of the bytes ends it too.
+/// The bytes of a window from `at` on.
 #[inline(always)]
-pub(super) fn name_end(bytes: &[u8], from: u32) -> u32 {
-    run_end(bytes, from, names)
+pub(super) fn part<const N: usize, const M: usize>(window: &[u8; M], at: u32) -> Option<&[u8; N]> {
+    let at = at as usize;
+    window.get(at..at.wrapping_add(N))?.first_chunk()
 }
 
-/// The same, and the eight bytes from `from` on.
-#[inline(always)]
-pub(super) fn name_end_and_front(bytes: &[u8], from: u32) -> Option<(u32, [u8; 8])> {
-    let Some(vector) = window::<LANES>(bytes, from) else {
-        return Some((name_end(bytes, from), array(bytes, from)?));
-    };
-    let front = *vector.first_chunk()?;
-    let run = names(*vector).trailing_ones();
-    let mut end = from.wrapping_add(run);
-    if run == LANES as u32 {
-        end = name_end(bytes, end);
+/// The last bytes of all, with zeros behind them: windows that reach beyond the bytes lie here.
+/// Made when the first is asked for.
+pub(super) struct Tail(Option<[u8; 2 * WINDOW]>);
+
+impl Tail {
+    #[inline(always)]
+    pub(super) const fn new() -> Self {
+        Tail(None)
     }
-    Some((end, front))
+
+    /// The window at `at`, which is not behind the end of the bytes; of these there are as many as a
+    /// window has, or more ([`pad`]).
+    #[inline(always)]
+    pub(super) fn window<'t>(&'t mut self, bytes: &'t [u8], at: u32) -> Option<&'t Window> {
+        match window(bytes, at) {
+            Some(window) => Some(window),
+            None => self.last_window(bytes, at),
+        }
+    }
+
+    /// Makes the copy early: vectors out of one that was just made come late, as the processor waits
+    /// until the stores are done.
+    #[inline(always)]
+    pub(super) fn prepare(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk::<WINDOW>()
+            && let Some(to) = self.0.insert([0; 2 * WINDOW]).first_chunk_mut()
+        {
+            *to = *last;
+        }
+    }
+
+    #[inline(never)]
+    fn last_window(&mut self, bytes: &[u8], at: u32) -> Option<&Window> {
+        let base = (bytes.len() as u32).checked_sub(WINDOW as u32)?;
+        if self.0.is_none() {
+            self.prepare(bytes);
+        }
+        window(self.0.as_ref()?, at.wrapping_sub(base))
+    }
 }
 
-/// Where a run of bytes from `from` on ends that are all usual in a target: letters, digits, and
-/// most of what else may stand in a path and in a query; no '?', no '%'.
+/// Copies fewer bytes than a window has to the front of zeros.
 #[inline(always)]
-pub(super) fn target_end(bytes: &[u8], from: u32) -> u32 {
-    run_end(bytes, from, targets)
+pub(super) fn pad(bytes: &[u8], zeros: &mut [u8; 2 * WINDOW]) {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<HALF>(), bytes.last_chunk::<HALF>())
+    else {
+        return pad_few(bytes, zeros);
+    };
+    // The halves overlap, or meet.
+    let behind = zeros.get_mut(bytes.len().wrapping_sub(HALF)..);
+    if let Some(to) = behind.and_then(|zeros| zeros.first_chunk_mut()) {
+        *to = *last;
+    }
+    if let Some(to) = zeros.first_chunk_mut() {
+        *to = *first;
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn pad_few(bytes: &[u8], zeros: &mut [u8; 2 * WINDOW]) {
+    let pairs = zeros.iter_mut().zip(bytes);
+    pairs.for_each(|(to, from)| *to = *from);
 }
 
 /// The walk from line to line; it only goes forward.
-pub(super) struct Lines<'a> {
-    bytes: &'a [u8],
-    /// The byte that the lowest bit of the map stands for. Wraps below 0 where there are fewer
-    /// bytes than bits.
+pub(super) struct Lines {
+    /// The byte that the lowest bit of the map stands for.
     base: u32,
     /// What is left of the map; no bit at first.
     map: u64,
 }
 
-const BLOCK: u32 = 64;
-const HALF: usize = 32;
-
-impl<'a> Lines<'a> {
+impl Lines {
+    /// From `line` on, which begins a line.
     #[inline(always)]
-    pub(super) fn new(bytes: &'a [u8], line: u32) -> Self {
+    pub(super) fn new(line: u32) -> Self {
         Lines {
-            bytes,
-            base: line.wrapping_sub(BLOCK),
+            base: line.wrapping_sub(WINDOW as u32),
             map: 0,
         }
     }
 
-    /// The first control character of the line that begins at `line`; the next line is taken to
+    /// The first unusual character of the line that begins at `line`; the next line is taken to
     /// begin two bytes behind it.
     #[inline(always)]
-    pub(super) fn end(&mut self, line: u32) -> Option<u32> {
+    pub(super) fn end(&mut self, bytes: &[u8], tail: &mut Tail, line: u32) -> Option<u32> {
         while self.map == 0 {
-            // The next block; blocks may have been skipped to where the line begins.
-            let behind = self.base.wrapping_add(BLOCK);
-            self.next_block(behind.max(line))?;
+            // The next block; a byte may have been skipped to where the line begins.
+            self.base = self.base.wrapping_add(WINDOW as u32).max(line);
+            self.map = unusual(tail.window(bytes, self.base)?);
         }
         let place = self.map.trailing_zeros();
         // CR and LF. If LF lies in the next block, that begins behind it, where the line does.
@@ -110,118 +160,77 @@ impl<'a> Lines<'a> {
         self.map &= self.map.wrapping_sub(1);
         Some(self.base.wrapping_add(place))
     }
-
-    #[inline(always)]
-    fn next_block(&mut self, at: u32) -> Option<()> {
-        let Some(block) = array::<{ BLOCK as usize }>(self.bytes, at) else {
-            return self.last_block(at);
-        };
-        let [low, high] = block.as_chunks::<HALF>().0 else {
-            return None;
-        };
-        self.map = u64::from(controls(*low)) | u64::from(controls(*high)) << HALF;
-        self.base = at;
-        Some(())
-    }
-
-    /// Less than a block is left: the map of the last bytes of all, less those before `at`.
-    #[inline(always)]
-    fn last_block(&mut self, at: u32) -> Option<()> {
-        let len = self.bytes.len() as u32;
-        if len <= at {
-            return None;
-        }
-        self.base = len.wrapping_sub(BLOCK);
-        let high = match self.bytes.last_chunk::<HALF>() {
-            Some(high) => controls(*high),
-            None => controls(padded(self.bytes)),
-        };
-        let mut map = u64::from(high) << HALF;
-        let before = at.wrapping_sub(self.base) % BLOCK;
-        if before < HALF as u32 {
-            // Overlaps the other half, where the same lies twice.
-            map |= u64::from(array(self.bytes, at).map_or(0, controls)) << before;
-        }
-        self.map = map & u64::MAX << before;
-        Some(())
-    }
 }
 
-#[inline(always)]
-fn run_end(bytes: &[u8], mut from: u32, usual: impl Fn([u8; LANES]) -> u32) -> u32 {
-    loop {
-        let run = match array(bytes, from) {
-            Some(vector) => usual(vector).trailing_ones(),
-            None => return from.wrapping_add(last_run(bytes, from, usual)),
-        };
-        from = from.wrapping_add(run);
-        if run < LANES as u32 {
-            return from;
-        }
-    }
-}
+// Two ways to ask for a range of bytes with two operations. One addition moves its last byte to 127,
+// and a signed comparison tells the range from what is below and, wrapped, above it. Or one addition
+// moves its first byte to 0, and one that saturates sets the highest bit of all that is not in the
+// range: cheaper where several are combined, but alone LLVM makes three operations of it.
 
-/// Less than a vector is left: how many bytes from `from` on are usual before the first other.
+/// Control characters, and what is beyond ASCII: what is not in the 95 characters from SP on.
 #[inline(always)]
-fn last_run(bytes: &[u8], from: u32, usual: impl Fn([u8; LANES]) -> u32) -> u32 {
-    let map = match bytes.last_chunk::<LANES>() {
-        Some(last) => usual(*last),
-        None => usual(padded(bytes)),
+fn unusual(window: &Window) -> u64 {
+    let [low, high] = window.as_chunks::<HALF>().0 else {
+        return 0;
     };
-    // The bytes before `from` are shifted out, what is shifted in ends the run.
-    let base = (bytes.len() as u32).wrapping_sub(LANES as u32);
-    (u64::from(map) >> (from.wrapping_sub(base) % 64)).trailing_ones()
+    let usual = |half: &[u8; HALF]| {
+        let to_127 = (u8x32::new(*half) + u8x32::splat(127 - b'~')).cast_signed();
+        to_127.simd_gt(i8x32::splat(127 - 95)).to_bitmask()
+    };
+    !(u64::from(usual(low)) | u64::from(usual(high)) << HALF)
 }
 
-/// So few bytes in all that no vector fits, as the last of a vector.
-#[cold]
-#[inline(never)]
-fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    let mut vector = [b'a'; N];
-    for (to, from) in vector.iter_mut().rev().zip(bytes.iter().rev()) {
-        *to = *from;
-    }
-    vector
-}
-
-// In every map each term is 0 for its bytes, and so is the least of them. One comparison for each
-// map, and nothing but the mask after it: masks that are combined make LLVM take them apart bit by
-// bit on SSE2 (measured: 840 instructions a block in place of 100).
-
+/// Where what is neither letter nor '-' is first, as nothing is in nearly all names of fields.
+/// `LANES` if nowhere.
 #[inline(always)]
-fn names(vector: [u8; LANES]) -> u32 {
-    let bytes = Vector::new(vector);
-    let digit = (bytes - Vector::splat(b'0')).saturating_sub(Vector::splat(9));
-    let dash_dot = (bytes - Vector::splat(b'-')).saturating_sub(Vector::splat(1));
-    zeros(letter(bytes).min(digit).min(dash_dot))
+pub(super) fn name_len(vector: &[u8; LANES]) -> u32 {
+    let bytes = Vector::new(*vector);
+    let dash = bytes.simd_eq(Vector::splat(b'-')).cast_signed();
+    let to_127 = ((bytes | Vector::splat(0x20)) + Vector::splat(127 - b'z')).cast_signed();
+    let usual = (to_127.simd_gt(SignedVector::splat(127 - 26)) | dash).to_bitmask();
+    first(!usual & MAP)
 }
 
+/// What is no letter, no digit, no '-' and no '.', as nothing is in nearly all names of hosts.
 #[inline(always)]
-fn targets(vector: [u8; LANES]) -> u32 {
-    let bytes = Vector::new(vector);
+pub(super) fn host_stops(vector: &[u8; LANES]) -> u32 {
+    let bytes = Vector::new(*vector);
+    let other_digit = other(bytes, b'0', 10);
+    let other_dash_dot = other(bytes, b'-', 2);
+    (other_letter(bytes) & other_digit & other_dash_dot).to_bitmask()
+}
+
+/// What is unusual in a target: neither a letter nor a digit nor most of what else may stand in a
+/// path and in a query; '?' and '%' are among it.
+#[inline(always)]
+pub(super) fn target_stops(vector: &[u8; LANES]) -> u32 {
+    let bytes = Vector::new(*vector);
     // & ' ( ) * + , - . / 0 to 9 : ;
-    let range = (bytes - Vector::splat(b'&')).saturating_sub(Vector::splat(b';' - b'&'));
-    let equals = bytes ^ Vector::splat(b'=');
-    let low_line = bytes ^ Vector::splat(b'_');
-    zeros(letter(bytes).min(range).min(equals.min(low_line)))
+    let other_range = other(bytes, b'&', b';' - b'&' + 1);
+    let equals = bytes.simd_eq(Vector::splat(b'='));
+    let low_line = bytes.simd_eq(Vector::splat(b'_'));
+    (other_letter(bytes) & other_range & !(equals | low_line)).to_bitmask()
 }
 
 #[inline(always)]
-fn letter(bytes: Vector) -> Vector {
-    ((bytes | Vector::splat(0x20)) - Vector::splat(b'a')).saturating_sub(Vector::splat(25))
+fn other_letter(bytes: Vector) -> Vector {
+    other(bytes | Vector::splat(0x20), b'a', 26)
 }
 
+/// The highest bit of each lane that is not one of the `count` bytes from `first` on; at most 128.
 #[inline(always)]
-fn zeros(bytes: Vector) -> u32 {
-    bytes.simd_eq(Vector::splat(0)).to_bitmask()
+fn other(bytes: Vector, first: u8, count: u8) -> Vector {
+    let from_first = bytes + Vector::splat(first.wrapping_neg());
+    from_first.saturating_add(Vector::splat(128u8.wrapping_sub(count)))
 }
 
+/// The first byte of a map of a vector, `LANES` if there is none.
 #[inline(always)]
-fn controls(half: [u8; HALF]) -> u32 {
-    let bytes = u8x32::new(half);
-    let low = bytes.saturating_sub(u8x32::splat(0x1f));
-    let delete = bytes ^ u8x32::splat(0x7f);
-    low.min(delete).simd_eq(u8x32::splat(0)).to_bitmask()
+pub(super) fn first(map: u32) -> u32 {
+    if LANES == 32 {
+        return map.trailing_zeros();
+    }
+    (u64::from(map) | 1 << LANES).trailing_zeros()
 }
 
 #[cfg(test)]
@@ -231,46 +240,87 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    /// Lengths around those of vectors and blocks.
-    const LENGTHS: [usize; 14] = [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128, 130];
+    /// Which of its ways `wide` takes in this build.
+    const WAY: &str = if cfg!(target_feature = "avx2") {
+        "avx2"
+    } else if cfg!(target_feature = "sse2") {
+        "sse2"
+    } else if cfg!(all(target_feature = "neon", target_arch = "aarch64")) {
+        "neon"
+    } else {
+        "integers"
+    };
+
+    /// `.ci/vectors` asks for one way after the other: none may be taken for another.
+    #[test]
+    fn the_way_is_the_one_that_was_asked_for() {
+        if let Ok(asked) = std::env::var("BAREWIRE_VECTORS") {
+            assert_eq!(WAY, asked);
+        }
+        std::println!("vectors: {WAY}, {LANES} bytes");
+    }
+
+    /// The end of the line in `text` that begins at `line`, by a walk that begins at `from`.
+    fn end(text: &[u8], from: u32, line: u32) -> Option<u32> {
+        Lines::new(from).end(&long(text), &mut Tail::new(), line)
+    }
+
+    /// As long as a walk has it.
+    fn long(text: &[u8]) -> Vec<u8> {
+        let mut zeros = [0; 2 * WINDOW];
+        if text.len() < WINDOW {
+            pad(text, &mut zeros);
+            return zeros.into();
+        }
+        text.into()
+    }
 
     #[test]
-    fn every_byte_is_judged_right_at_every_place() {
+    fn every_byte_is_judged_right_at_every_place_of_a_vector() {
         for byte in 0..=255u8 {
-            let name = byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-            let target = byte.is_ascii_alphanumeric() || b"&'()*+,-./:;=_".contains(&byte);
-            let control = byte < 0x20 || byte == 0x7f;
-            for len in LENGTHS {
+            for at in 0..LANES {
+                let mut vector = [b'a'; LANES];
+                vector[at] = byte;
+                let stop = |usual: bool| if usual { LANES } else { at } as u32;
+                let letter = byte.is_ascii_alphabetic();
+                let what = std::format!("{byte:#x} at {at}");
+                assert_eq!(name_len(&vector), stop(letter || byte == b'-'), "{what}");
+                let host = byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+                assert_eq!(first(host_stops(&vector)), stop(host), "{what}");
+                let target = byte.is_ascii_alphanumeric() || b"&'()*+,-./:;=_".contains(&byte);
+                assert_eq!(first(target_stops(&vector)), stop(target), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_is_judged_right_at_every_place_of_a_line() {
+        for byte in 0..=255u8 {
+            let usual = (b' '..=b'~').contains(&byte);
+            for len in [1, 2, 15, 31, 32, 33, 63, 64, 65, 100, 128, 130] {
                 for at in 0..len {
                     let mut text = vec![b'a'; len];
                     text[at] = byte;
-                    let what = std::format!("{byte:#x} at {at} of {len}");
-                    let stop = |usual| if usual { len } else { at } as u32;
-                    assert_eq!(name_end(&text, 0), stop(name), "{what}");
-                    assert_eq!(target_end(&text, 0), stop(target), "{what}");
-                    let end = control.then_some(at as u32);
-                    assert_eq!(Lines::new(&text, 0).end(0), end, "{what}");
+                    // What is behind the bytes counts as unusual.
+                    let found = if usual { len } else { at } as u32;
+                    assert_eq!(end(&text, 0, 0), Some(found), "{byte:#x} at {at} of {len}");
                 }
             }
         }
     }
 
     #[test]
-    fn a_run_ends_at_the_same_byte_from_wherever_it_is_asked_for() {
-        for len in LENGTHS {
-            for at in 0..len {
-                let mut text = vec![b'a'; len];
-                text[at] = b'%';
-                for from in 0..=len {
-                    let expected = if from <= at { at } else { len } as u32;
-                    assert_eq!(name_end(&text, from as u32), expected, "{from} {at}/{len}");
-                    assert_eq!(
-                        target_end(&text, from as u32),
-                        expected,
-                        "{from} {at}/{len}"
-                    );
-                }
+    fn the_last_windows_are_those_of_the_bytes_with_zeros_behind() {
+        for len in WINDOW..200 {
+            let text: Vec<u8> = (0..len).map(|at| at as u8 | 1).collect();
+            let mut longer = text.clone();
+            longer.resize(len + WINDOW, 0);
+            let mut tail = Tail::new();
+            for at in (0..=len).chain([0, len]) {
+                let expected = longer[at..].first_chunk::<WINDOW>();
+                assert_eq!(tail.window(&text, at as u32), expected, "{at} of {len}");
             }
+            assert_eq!(tail.window(&text, len as u32 + 65), None);
         }
     }
 
@@ -282,18 +332,19 @@ mod tests {
                 text.extend_from_slice(b"\r\n");
                 text.resize(first + 2 + second, b'b');
                 text.extend_from_slice(b"\r\n");
+                let length = text.len();
+                let text = long(&text);
                 let (first, second) = (first as u32, second as u32);
                 for from in [0, first / 2, first] {
-                    let mut lines = Lines::new(&text, from);
-                    assert_eq!(lines.end(from), Some(first));
-                    assert_eq!(lines.end(first + 2), Some(first + 2 + second));
-                    assert_eq!(lines.end(first + second + 4), None);
-                    assert_eq!(lines.end(first + second + 4), None);
+                    let (mut lines, mut tail) = (Lines::new(from), Tail::new());
+                    assert_eq!(lines.end(&text, &mut tail, from), Some(first));
+                    let end = first + 2 + second;
+                    assert_eq!(lines.end(&text, &mut tail, first + 2), Some(end));
                 }
                 // Cut before the last LF: that a line ends is seen, with what is not.
-                let mut lines = Lines::new(&text[..text.len() - 1], first + 2);
-                assert_eq!(lines.end(first + 2), Some(first + 2 + second));
-                assert_eq!(lines.end(first + second + 4), None);
+                let cut = &text[..length - 1];
+                let end_of_cut = end(cut, first + 2, first + 2);
+                assert_eq!(end_of_cut, Some(first + 2 + second));
             }
         }
     }

@@ -138,4 +138,10 @@ mod tests {
         assert!(!all(b"a c", TOKEN));
         assert!(all(b"a1", ALPHA | DIGIT));
     }
+
+    /// The same function, once for the compiler and once for the processor.
+    #[test]
+    fn the_table_is_what_is_built_at_run_time() {
+        assert_eq!(build(), CLASSES);
+    }
 }

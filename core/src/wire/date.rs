@@ -1,11 +1,15 @@
 //! Dates as HTTP writes them (RFC 9110, 5.6.7): 29 bytes, always GMT.
 
-/// A second in the form that is sent: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// A second in the form that is sent: `Sun, 06 Nov 1994 08:49:37 GMT`. Kept as the whole field
+/// line, so that an answer takes it with one copy of fixed size.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Date([u8; DATE_BYTES]);
+pub struct Date([u8; DATE_LINE_BYTES]);
 
 /// Bytes of a date as it is sent: the form is fixed.
 pub const DATE_BYTES: usize = 29;
+
+/// Bytes of the field line: the name, a colon and a space before the date, CR LF behind it.
+pub(crate) const DATE_LINE_BYTES: usize = 6 + DATE_BYTES + 2;
 
 /// The last second that four digits of a year can tell: 9999-12-31, 23:59:59.
 pub const LAST_SECOND: u64 = 253_402_300_799;
@@ -42,8 +46,9 @@ impl Date {
         let [n1, n0] = two_digits(second / 60 % 60);
         let [s1, s0] = two_digits(second % 60);
         Date([
-            w0, w1, w2, b',', b' ', d1, d0, b' ', m0, m1, m2, b' ', y3, y2, y1, y0, b' ', h1, h0,
-            b':', n1, n0, b':', s1, s0, b' ', b'G', b'M', b'T',
+            b'D', b'a', b't', b'e', b':', b' ', w0, w1, w2, b',', b' ', d1, d0, b' ', m0, m1, m2,
+            b' ', y3, y2, y1, y0, b' ', h1, h0, b':', n1, n0, b':', s1, s0, b' ', b'G', b'M', b'T',
+            b'\r', b'\n',
         ])
     }
 
@@ -51,6 +56,13 @@ impl Date {
     #[must_use]
     #[inline]
     pub const fn as_bytes(&self) -> &[u8; DATE_BYTES] {
+        let [_, _, _, _, _, _, date @ .., _, _] = &self.0;
+        date
+    }
+
+    /// `Date: ` before it and CR LF behind it.
+    #[inline]
+    pub(crate) const fn line(&self) -> &[u8; DATE_LINE_BYTES] {
         &self.0
     }
 }
@@ -64,7 +76,7 @@ impl core::fmt::Debug for Date {
 impl core::fmt::Display for Date {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // All bytes are ASCII; the default is for the type checker.
-        f.write_str(core::str::from_utf8(&self.0).unwrap_or_default())
+        f.write_str(core::str::from_utf8(self.as_bytes()).unwrap_or_default())
     }
 }
 
@@ -357,6 +369,10 @@ mod tests {
                 Some(seconds.min(LAST_SECOND) as i64)
             );
         }
+        assert_eq!(
+            Date::from_unix(784_111_777).line(),
+            b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+        );
         let shown = format!("{:?}", Date::from_unix(0));
         assert_eq!(shown, "Date(Thu, 01 Jan 1970 00:00:00 GMT)");
     }

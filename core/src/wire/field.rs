@@ -36,31 +36,33 @@ impl FieldId {
     /// Names the field; names are case-insensitive (RFC 9110 section 5.1).
     pub fn from_name(name: &[u8]) -> FieldId {
         let mut front = [0; 8];
-        for (to, from) in front.iter_mut().zip(name) {
+        for (to, from) in front.iter_mut().zip(name.iter().chain(b":")) {
             *to = *from;
         }
-        FieldId::from_front(front, name.len(), || Some(name))
+        FieldId::from_front(u64::from_le_bytes(front), name.len(), || Some(name))
     }
 
-    /// As [`from_name`](Self::from_name), for who has the first eight bytes of the name and of what
-    /// follows it at hand.
+    /// As [`from_name`](Self::from_name), for who has the first eight bytes of the name and of the
+    /// colon and what follows it at hand, the first one lowest.
+    ///
+    /// One word, its first letter included: LLVM takes an array to pieces for the sake of one.
     #[inline(always)]
     pub(super) fn from_front<'a>(
-        front: [u8; 8],
+        front: u64,
         len: usize,
         name: impl FnOnce() -> Option<&'a [u8]>,
     ) -> FieldId {
-        // One row of the table can be it: that of this length and this first letter. Its first
-        // eight letters tell nearly everything else apart; longer names are compared as a whole.
-        let known = &KNOWN[slot(len, front[0])];
-        let other = (fold64(front) ^ known.front) << (known.beyond % 64);
-        if other != 0 || len != known.len as usize {
+        // One name can be it: that of this length and this first letter. A short one is compared with
+        // its colon, and so its length is as well.
+        let slot = slot(len, front as u8);
+        let (letters, mask) = FRONTS[slot];
+        if (front | FOLD) & mask != letters {
             return FieldId::Other;
         }
-        if len > 8 && !known.goes_on_as(name()) {
+        if len > SHORT && !RESTS[slot].is_of(name().unwrap_or_default()) {
             return FieldId::Other;
         }
-        known.id
+        IDS[slot]
     }
 
     const fn from_number(number: u8) -> FieldId {
@@ -78,30 +80,24 @@ impl FieldId {
     }
 }
 
-/// A row of the table of known names.
+/// What is known of a long name beyond its front.
 #[derive(Clone, Copy)]
-struct Known {
-    /// The first eight letters of the name, in lower case.
-    front: u64,
-    /// The next eight letters; 0 in a name of at most 16.
+struct Rest {
+    /// Letters 9 to 16; 0 in a name of at most 16.
     next: u64,
-    /// The last eight letters; 0 in a name of at most 8.
+    /// The last eight letters.
     last: u64,
-    /// Bits of `front` that the name does not reach.
-    beyond: u32,
     len: u8,
-    id: FieldId,
 }
 
-impl Known {
-    /// Whether a name of this length, with these first letters, goes on like this one.
-    #[inline(always)]
-    fn goes_on_as(&self, name: Option<&[u8]>) -> bool {
-        let (_, rest) = name
-            .and_then(|name| name.split_at_checked(8))
-            .unwrap_or_default();
-        let last = name.and_then(|name| name.last_chunk::<8>());
-        last.is_some_and(|last| fold64(*last) == self.last)
+impl Rest {
+    /// Whether a name with the right front is this one as a whole.
+    fn is_of(&self, name: &[u8]) -> bool {
+        let (_, rest) = name.split_at_checked(8).unwrap_or_default();
+        name.len() == self.len as usize
+            && name
+                .last_chunk::<8>()
+                .is_some_and(|last| fold64(*last) == self.last)
             && (rest.len() <= 8
                 || rest
                     .first_chunk::<8>()
@@ -109,46 +105,73 @@ impl Known {
     }
 }
 
+/// Letters of a name at most that its front tells whole: with the colon they are eight.
+const SHORT: usize = 7;
+
 /// The known names, each in the slot of its length and first letter: no two share one.
-const KNOWN: [Known; 16] = {
-    let names: [(&[u8], FieldId); 8] = [
-        (b"host", FieldId::Host),
-        (b"connection", FieldId::Connection),
-        (b"content-length", FieldId::ContentLength),
-        (b"transfer-encoding", FieldId::TransferEncoding),
-        (b"expect", FieldId::Expect),
-        (b"upgrade", FieldId::Upgrade),
-        (b"content-type", FieldId::ContentType),
-        (b"accept", FieldId::Accept),
-    ];
-    let mut table = [Known {
-        front: 0,
-        next: 0,
-        last: 0,
-        beyond: 0,
-        len: 0,
-        id: FieldId::Other,
-    }; 16];
+const NAMES: [(&[u8], FieldId); 8] = [
+    (b"host", FieldId::Host),
+    (b"connection", FieldId::Connection),
+    (b"content-length", FieldId::ContentLength),
+    (b"transfer-encoding", FieldId::TransferEncoding),
+    (b"expect", FieldId::Expect),
+    (b"upgrade", FieldId::Upgrade),
+    (b"content-type", FieldId::ContentType),
+    (b"accept", FieldId::Accept),
+];
+
+/// The first eight letters of the name in a slot, in lower case, and a mask of those that count.
+const FRONTS: [(u64, u64); 16] = {
+    // No name begins so: what counts is nothing, and that is no 1.
+    let mut fronts = [(1, 0); 16];
     let mut row = 0;
-    while row < names.len() {
-        let (name, id) = names[row];
+    while row < NAMES.len() {
+        let name = NAMES[row].0;
         let slot = slot(name.len(), name[0]);
-        assert!(table[slot].len == 0, "two names in one slot");
-        table[slot] = Known {
-            front: word(name, 0),
-            next: if name.len() > 16 { word(name, 8) } else { 0 },
-            last: if name.len() > 8 {
-                word(name, name.len() - 8)
-            } else {
-                0
-            },
-            beyond: 64 - 8 * if name.len() < 8 { name.len() } else { 8 } as u32,
-            len: name.len() as u8,
-            id,
+        assert!(fronts[slot].1 == 0, "two names in one slot");
+        fronts[slot] = if name.len() <= SHORT {
+            (
+                word(name, 0) | (b':' as u64) << (8 * name.len()),
+                u64::MAX >> (8 * (7 - name.len())),
+            )
+        } else {
+            (word(name, 0), u64::MAX)
         };
         row += 1;
     }
-    table
+    fronts
+};
+
+const IDS: [FieldId; 16] = {
+    let mut ids = [FieldId::Other; 16];
+    let mut row = 0;
+    while row < NAMES.len() {
+        let (name, id) = NAMES[row];
+        ids[slot(name.len(), name[0])] = id;
+        row += 1;
+    }
+    ids
+};
+
+const RESTS: [Rest; 16] = {
+    let mut rests = [Rest {
+        next: 0,
+        last: 0,
+        len: 0,
+    }; 16];
+    let mut row = 0;
+    while row < NAMES.len() {
+        let name = NAMES[row].0;
+        if name.len() > SHORT {
+            rests[slot(name.len(), name[0])] = Rest {
+                next: if name.len() > 16 { word(name, 8) } else { 0 },
+                last: word(name, name.len() - 8),
+                len: name.len() as u8,
+            };
+        }
+        row += 1;
+    }
+    rests
 };
 
 /// Eight letters from `at` on, or as many as there are.
@@ -168,8 +191,11 @@ const fn slot(len: usize, first: u8) -> usize {
     (len ^ first as usize) % 16
 }
 
+/// Bit 5 of every byte: letters with it are in lower case.
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
 fn fold64(letters: [u8; 8]) -> u64 {
-    u64::from_le_bytes(letters) | 0x2020_2020_2020_2020
+    u64::from_le_bytes(letters) | FOLD
 }
 
 /// Whether a token of the same length, 8 to 24 letters, spells `lower` in any case: three words,
@@ -226,10 +252,11 @@ impl Row {
 /// The row of a field that lies at these offsets.
 #[inline(always)]
 pub(super) fn pack(at: u32, value: u32, end: u32, name_len: u32, id: FieldId) -> [u8; 8] {
-    // As `Row::pack`; nothing is cut off here, as all of it fits by the limits.
-    let low = at | value << 16;
-    let high = end | name_len << 16 | (id as u32) << 24;
-    (u64::from(low) | u64::from(high) << 32).to_le_bytes()
+    // As `Row::pack`; nothing is cut off here, as all of it fits by the limits. Piece by piece: so
+    // many stores are fewer instructions than the shifts that make one of them.
+    let ([a, b], [c, d]) = ((at as u16).to_le_bytes(), (value as u16).to_le_bytes());
+    let [e, f] = (end as u16).to_le_bytes();
+    [a, b, c, d, e, f, name_len as u8, id as u8]
 }
 
 /// Parses one field line (without its line end) that begins at `at` of its section, and writes
@@ -445,6 +472,26 @@ mod tests {
         }
         for other in [&b"hos"[..], b"expecu", b"x-host", b"transfer_encoding", b""] {
             assert_eq!(FieldId::from_name(other), FieldId::Other);
+        }
+    }
+
+    #[test]
+    fn a_word_has_the_letters_from_a_place_on() {
+        assert_eq!(word(b"abcdefghij", 0), u64::from_le_bytes(*b"abcdefgh"));
+        assert_eq!(word(b"abcdefghij", 2), u64::from_le_bytes(*b"cdefghij"));
+        assert_eq!(word(b"abc", 0), u64::from_le_bytes(*b"abc\0\0\0\0\0"));
+        assert_eq!(word(b"abc", 3), 0);
+    }
+
+    #[test]
+    fn a_token_is_one_only_if_no_letter_is_missing() {
+        for (token, equal) in [
+            (&b"chunked!"[..], true),
+            (b"CHUNKED!", true),
+            (b"chunked", false),
+            (b"chunkec!", false),
+        ] {
+            assert_eq!(is(token, b"chunked!"), equal, "{}", token.escape_ascii());
         }
     }
 }

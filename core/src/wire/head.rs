@@ -69,7 +69,7 @@ pub(super) enum Stage {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Says {
     close: bool,
-    keep_alive: bool,
+    pub(super) keep_alive: bool,
     expects_100: bool,
     expects_other: bool,
 }
@@ -120,17 +120,59 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> Result<Option<usize>, Fault> {
-        let clipped = bytes.get(..bytes_max(limits)).unwrap_or(bytes);
-        if self.scanned == self.next && self.walk(clipped, rows, limits) {
+        self.advance_within(bytes, bytes.len(), rows, limits)
+    }
+
+    /// The same, where the bytes of the request so far are the first `len` of `room`. What is behind
+    /// them is looked at in vectors and counts for nothing: 64 readable bytes spare a copy of
+    /// the last bytes of the head. At most the whole `room` is taken.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    #[inline(always)]
+    pub fn advance_within(
+        &mut self,
+        room: &[u8],
+        len: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
+        let len = len.min(room.len()).min(bytes_max(limits));
+        if self.scanned == self.next && self.walk(room, len, rows, limits) {
             return self.complete();
         }
-        self.go_on(clipped, rows, limits)
+        self.go_on(room, len, rows, limits)
     }
 
     /// Where the fast way stopped, or within a line.
     #[inline(never)]
     fn go_on(
         &mut self,
+        room: &[u8],
+        len: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
+        let Some(bytes) = room.get(..len) else {
+            return Ok(None);
+        };
+        // Peers that send byte by byte: one that ends no line is not worth more than this look.
+        if let [.., last] = bytes
+            && *last != b'\n'
+            && self.next < self.scanned
+            && len <= (self.scanned as usize).wrapping_add(1)
+            && len < bytes_max(limits)
+        {
+            self.scanned = len as u16;
+            return Ok(None);
+        }
+        self.go_on_from(room, bytes, rows, limits)
+    }
+
+    #[inline(never)]
+    fn go_on_from(
+        &mut self,
+        room: &[u8],
         bytes: &[u8],
         rows: &mut [[u8; 8]],
         limits: &Limits,
@@ -150,7 +192,7 @@ impl HeadState {
                 };
             }
             self.scanned = self.next;
-            if self.walk(bytes, rows, limits) {
+            if self.walk(room, bytes.len(), rows, limits) {
                 return self.complete();
             }
         }
@@ -392,7 +434,7 @@ impl HeadState {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     pub(super) fn field(&mut self, id: FieldId, value: &[u8]) {
         match id {
             FieldId::Host => {
@@ -461,7 +503,7 @@ fn bytes_max(limits: &Limits) -> usize {
 }
 
 const HOST_INVALID: u8 = 2;
-pub(super) const HOST_TWICE: u8 = 3;
+const HOST_TWICE: u8 = 3;
 
 impl Default for HeadState {
     fn default() -> Self {

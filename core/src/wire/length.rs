@@ -43,6 +43,7 @@ pub(crate) struct Evidence {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lengths {
+    // 0, as that of the codings.
     None,
     One,
     Several,
@@ -117,7 +118,7 @@ impl Evidence {
     /// Nothing was said of the length, as in nearly every request: the last row of the table.
     #[inline]
     pub(crate) fn is_none(&self) -> bool {
-        (self.codings, self.lengths) == (Codings::None, Lengths::None)
+        self.codings as u8 | self.lengths as u8 == 0
     }
 
     /// The table.
@@ -302,5 +303,28 @@ mod tests {
             decide(Version::Http10, &[b"5"], &[]),
             Ok(Framing::Length(5))
         );
+    }
+
+    /// The short cut says what the table says; that it is one shows only here, and in instructions.
+    #[test]
+    fn evidence_is_none_until_a_field_speaks_of_the_length() {
+        let mut evidence = Evidence::new();
+        assert!(evidence.is_none());
+        evidence.content_length(b"0");
+        assert!(!evidence.is_none());
+        let mut evidence = Evidence::new();
+        evidence.transfer_encoding(b"");
+        assert!(!evidence.is_none());
+    }
+
+    #[test]
+    fn every_digit_counts_and_its_neighbours_do_not() {
+        assert_eq!(number(b"9876543210"), Ok(9_876_543_210));
+        assert_eq!(
+            number(b"9999999999999999999"),
+            Ok(9_999_999_999_999_999_999)
+        );
+        assert_eq!(number(b"/"), Err(Lengths::Invalid));
+        assert_eq!(number(b":"), Err(Lengths::Invalid));
     }
 }

@@ -30,6 +30,7 @@ mod walk;
 
 pub use accept::Notation;
 pub use chunk::{ChunkDecoder, ChunkStep};
+pub(crate) use date::DATE_LINE_BYTES;
 pub use date::{DATE_BYTES, Date, LAST_SECOND, parse as parse_date};
 pub use fault::Fault;
 pub use field::{FieldId, Fields};
@@ -38,5 +39,6 @@ pub use host::{Host, HostFault, HostKind, validate_host};
 pub use length::Framing;
 pub use method::Method;
 pub use place::{Place, Section};
+pub(crate) use status::PADDED_LINE_BYTES;
 pub use status::{BARE_LINE_BYTES, LINE_BYTES_MAX, Status};
 pub use target::{Form, TARGET_BYTES_MAX, Target, TargetFault};

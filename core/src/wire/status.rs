@@ -43,7 +43,16 @@ impl Status {
     #[must_use]
     #[inline]
     pub fn line(self) -> Option<&'static [u8]> {
-        LINES.get(self.row()).copied()
+        let (line, len) = self.padded_line()?;
+        line.get(..len)
+    }
+
+    /// The line that stands ready, with bytes of no meaning behind it, and its length: to be copied
+    /// at a fixed size.
+    #[inline]
+    pub(crate) fn padded_line(self) -> Option<(&'static [u8; PADDED_LINE_BYTES], usize)> {
+        let Line { bytes, len } = LINES.get(self.row())?;
+        Some((bytes, usize::from(*len)))
     }
 
     /// The whole status line of any code: the one that stands ready, or, where the code is not
@@ -76,6 +85,7 @@ impl Status {
 
     /// 1xx: comes before the answer proper.
     #[must_use]
+    #[inline]
     pub const fn is_informational(self) -> bool {
         self.code() < 200
     }
@@ -117,6 +127,7 @@ impl Status {
     /// Says whether the body may have bytes in it: as [`Status::allows_body`], and not 205
     /// (RFC 9110, 15.3.6).
     #[must_use]
+    #[inline]
     pub const fn allows_content(self) -> bool {
         self.allows_body() && self.code() != 205
     }
@@ -170,8 +181,8 @@ macro_rules! registered {
         const REGISTERED: usize = [$($code,)*].len();
         const REGISTERED_CODES: [u16; REGISTERED] = [$($code,)*];
         static REASONS: [&str; REGISTERED] = [$($reason,)*];
-        static LINES: [&[u8]; REGISTERED] = [
-            $(concat!("HTTP/1.1 ", $code, " ", $reason, "\r\n").as_bytes(),)*
+        static LINES: [Line; REGISTERED] = [
+            $(Line::new(concat!("HTTP/1.1 ", $code, " ", $reason, "\r\n").as_bytes()),)*
         ];
     };
 }
@@ -242,7 +253,28 @@ registered! {
     NETWORK_AUTHENTICATION_REQUIRED 511 "Network Authentication Required",
 }
 
-/// The row of each code. 500 bytes for the codes and 32 per row, instead of 16,000 for a line and a
+/// A status line in a place of fixed size.
+struct Line {
+    bytes: [u8; PADDED_LINE_BYTES],
+    len: u8,
+}
+
+/// Bytes of the place of a line: the longest in whole vectors of 16.
+pub(crate) const PADDED_LINE_BYTES: usize = 48;
+
+impl Line {
+    const fn new(line: &[u8]) -> Line {
+        let mut bytes = [0; PADDED_LINE_BYTES];
+        let (place, _) = bytes.split_at_mut(line.len());
+        place.copy_from_slice(line);
+        Line {
+            bytes,
+            len: line.len() as u8,
+        }
+    }
+}
+
+/// The row of each code. 500 bytes for the codes and 65 per row, instead of 32,000 for a line and a
 /// reason at every number.
 static ROWS: [u8; 500] = rows();
 
@@ -264,8 +296,8 @@ const fn longest() -> usize {
     let mut longest = BARE_LINE_BYTES;
     let mut row = 0;
     while row < REGISTERED {
-        if LINES[row].len() > longest {
-            longest = LINES[row].len();
+        if LINES[row].len as usize > longest {
+            longest = LINES[row].len as usize;
         }
         row += 1;
     }
@@ -408,5 +440,11 @@ mod tests {
         assert_eq!(Status::NOT_FOUND.to_string(), "404 Not Found");
         assert_eq!(Status::new(299).unwrap().to_string(), "299");
         assert_eq!(format!("{:?}", Status::OK), "Status(200)");
+    }
+
+    #[test]
+    fn the_tables_are_what_is_built_at_run_time() {
+        assert_eq!(rows(), ROWS);
+        assert_eq!(longest(), LINE_BYTES_MAX);
     }
 }

@@ -123,26 +123,21 @@ impl Target {
         flags: 0,
     };
 
-    /// A target in origin form without a query, validated elsewhere.
+    /// Makes of [`NOT_YET`](Self::NOT_YET) a target in origin form, validated elsewhere.
     #[inline(always)]
-    pub(super) fn path_only(len: u16, encoded: bool) -> Target {
-        Target {
-            path: Range16 { start: 0, end: len },
-            flags: if encoded { PATH_ENCODED } else { 0 },
-            ..Target::NOT_YET
+    pub(super) fn set_path(&mut self, len: u16, encoded: bool) {
+        self.path.end = len;
+        if encoded {
+            self.flags |= PATH_ENCODED;
         }
     }
 
-    /// The same with a query, behind a question mark, up to the end of the target at `end`.
+    /// The same for its query, which lies behind a question mark.
     #[inline(always)]
-    pub(super) fn with_query(self, end: u16, encoded: bool) -> Target {
-        Target {
-            query: Range16 {
-                start: self.path.end.wrapping_add(1),
-                end,
-            },
-            flags: self.flags | if encoded { QUERY_ENCODED } else { 0 },
-            ..self
+    pub(super) fn set_query(&mut self, start: u16, end: u16, encoded: bool) {
+        self.query = Range16 { start, end };
+        if encoded {
+            self.flags |= QUERY_ENCODED;
         }
     }
 

@@ -1,6 +1,6 @@
 //! `POST /event`: from the bytes of a body to one recorded event.
 
-use barewire_core::json::{self, Number, Object, Text, Value};
+use barewire_core::json::{self, Number, Object, Pair, Text, Value};
 use barewire_core::stats::{Amount, AmountError, Refused};
 use barewire_core::wire::{Place, Section, Status};
 
@@ -101,9 +101,20 @@ fn amount(value: &Number<'_>) -> Result<Amount, AmountError> {
     }
 }
 
-/// The two members; others are skipped, whatever they are.
+/// As the challenge's clients write it.
+const EVENT: Pair = Pair::new("userId", "value");
+
 #[inline(always)] // with `amount`, saves 40 instructions of handing over results
 fn fields(body: &[u8]) -> Result<(Text<'_>, Number<'_>), Refusal> {
+    match EVENT.read(body) {
+        Some(event) => Ok(event),
+        None => members(body),
+    }
+}
+
+/// The two members; others are skipped, whatever they are.
+#[inline(never)]
+fn members(body: &[u8]) -> Result<(Text<'_>, Number<'_>), Refusal> {
     let mut object = Object::new(body).map_err(Refusal::Json)?;
     // Behind an index, which keeps them in memory: two variables would take the registers that the
     // scanner needs, and be moved about at every turn (40 instructions per event).

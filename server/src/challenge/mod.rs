@@ -21,7 +21,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use barewire_core::connection::{
-    Done, Ending, Exchange, FieldName, FieldValue, Fork, Full, Inflow, Outlet, Reply, ReplyHead,
+    Done, Ending, Exchange, FieldName, FieldValue, Fork, Full, Inflow, Outlet, Prepared, Reply,
+    ReplyHead,
 };
 use barewire_core::router::{ALLOW_BYTES_MAX, Lookup, Router, Verb, Verbs};
 use barewire_core::stats::{Capacity, Key, Outcome, Recorder, Shard, Snapshot, Stats, Ticket};
@@ -180,6 +181,16 @@ static ROUTES: Router<Route, 9> = Router::new()
     .with(Verb::Post, "/echo", Route::Echo)
     .with(Verb::Get, "/users/{id}", Route::User);
 
+const TEXT: &[(FieldName<'_>, FieldValue<'_>)] = &[(FieldName::CONTENT_TYPE, FieldValue::TEXT)];
+const JSON: &[(FieldName<'_>, FieldValue<'_>)] = &[(FieldName::CONTENT_TYPE, FieldValue::JSON)];
+
+static HEALTHY: Prepared = Prepared::new(Status::OK, JSON, br#"{"status":"healthy"}"#);
+static PONG: Prepared = Prepared::new(Status::OK, TEXT, b"pong");
+static HELLO: Prepared = Prepared::new(Status::OK, TEXT, b"Hello, World!");
+static HELLO_JSON: Prepared = Prepared::new(Status::OK, JSON, br#"{"message":"Hello, World!"}"#);
+static COUNTED: Prepared = Prepared::new(Status::OK, &[], b"");
+static CREATED: Prepared = Prepared::new(Status::CREATED, JSON, br#"{"status":"ok"}"#);
+
 /// Where a request goes, or why it goes nowhere.
 enum Way<'p> {
     To(Route, barewire_core::router::Params<'p>),
@@ -252,14 +263,10 @@ impl App for Challenge {
             Route::Event => self.event(&head, body, reply),
             Route::Stats => self.statistics(context, self.ticket(false), &head, reply),
             Route::Reset => self.statistics(context, self.ticket(true), &head, reply),
-            Route::Health => or_500(reply.status(Status::OK).json(br#"{"status":"healthy"}"#)),
-            Route::Ping => or_500(reply.status(Status::OK).text("pong")),
-            Route::Plaintext => or_500(reply.status(Status::OK).text("Hello, World!")),
-            Route::Json => or_500(
-                reply
-                    .status(Status::OK)
-                    .json(br#"{"message":"Hello, World!"}"#),
-            ),
+            Route::Health => reply.prepared(&HEALTHY),
+            Route::Ping => reply.prepared(&PONG),
+            Route::Plaintext => reply.prepared(&HELLO),
+            Route::Json => reply.prepared(&HELLO_JSON),
             // A body of length 0 comes without a fork.
             Route::Echo => echo::whole(body, reply),
             Route::User => user(params.get("id").unwrap_or_default(), &head, reply, true),
@@ -323,10 +330,8 @@ impl Challenge {
     fn event(&mut self, head: &Head<'_>, body: &[u8], reply: Reply<'_>) -> Done {
         let outcome = event::parse(body, |id, amount| self.recorder.record(id, amount));
         match (outcome, self.options.event_reply) {
-            (Ok(()), EventReply::Ok) => or_500(reply.status(Status::OK).body(b"")),
-            (Ok(()), EventReply::Created) => {
-                or_500(reply.status(Status::CREATED).json(br#"{"status":"ok"}"#))
-            }
+            (Ok(()), EventReply::Ok) => reply.prepared(&COUNTED),
+            (Ok(()), EventReply::Created) => reply.prepared(&CREATED),
             (Err(refusal), _) => {
                 self.recorder.refuse();
                 let reply = reply.status(refusal.status());

@@ -179,9 +179,14 @@ impl<D: Driver, A: App> Worker<'_, D, A> {
                     .as_deref()
                     .is_some_and(|rx| peer.deadline.is_behind(rx, &self.limits, now_ms, body_ms));
                 if !behind {
-                    self.driver.recv(id, peer.rx.take());
+                    // Not just received again: bytes may have come in the same moment.
+                    self.run(mark.index);
+                    return match holds(&self.peers[mark.index as usize], mark) {
+                        true => Verdict::Stays,
+                        false => Verdict::Over,
+                    };
                 }
-                behind
+                true
             }
         };
         match gives {

@@ -10,6 +10,7 @@ mod patrol;
 pub mod proc;
 mod swarm;
 
+pub(crate) use answers::Answers;
 pub use barewire::{Barewire, Tally};
 pub use patrol::{Patrol, Report};
 pub use swarm::{Close, Manner, News, Swarm};

@@ -11,31 +11,71 @@ pub(crate) struct Bounds {
     users: (u64, u64),
     /// Thousandths.
     sum: (i128, i128),
+    /// What all of the sure ones come to, in thousandths.
+    base: i128,
+    /// The others: thousandths, and a bit for the user unless a sure one is the same user's.
+    perhaps: Option<Vec<(i128, u32)>>,
 }
+
+/// Events of which nobody knows whether they are in: with more, not all their subsets are tried but
+/// only the sums compared, because each one more doubles the work.
+const SUBSETS_MAX: usize = 8;
 
 impl Bounds {
     /// All of `sure` is counted, and any of `perhaps`.
-    pub(crate) fn new(sure: &[Counted], perhaps: &[Counted]) -> Bounds {
-        let mut users = BTreeMap::new();
-        for one in sure {
-            users.insert(&one.user, true);
+    pub(crate) fn new(sure: Vec<&Counted>, perhaps: Vec<&Counted>) -> Bounds {
+        let mut users: BTreeMap<&[u8], Option<u32>> = BTreeMap::new();
+        for one in &sure {
+            users.insert(&one.user, None);
         }
-        for one in perhaps {
-            users.entry(&one.user).or_insert(false);
+        let known = users.len();
+        for one in &perhaps {
+            let next = users.len() - known;
+            users.entry(&one.user).or_insert(Some(next as u32));
         }
-        let sum: i128 = sure.iter().map(|one| i128::from(one.thousandths)).sum();
-        let maybe = perhaps.iter().map(|one| i128::from(one.thousandths));
-        let below: i128 = maybe.clone().filter(|value| *value < 0).sum();
-        let above: i128 = maybe.filter(|value| *value > 0).sum();
+        let sum = |all: &[&Counted], keep: fn(i64) -> bool| -> i128 {
+            let all = all.iter().map(|one| one.thousandths);
+            all.filter(|value| keep(*value)).map(i128::from).sum()
+        };
+        let base = sum(&sure, |_| true);
         let least = sure.len() as u64;
+        let bit = |one: &&Counted| match users.get(&*one.user) {
+            Some(Some(number)) => 1 << number,
+            _ => 0,
+        };
+        let few = perhaps.len() <= SUBSETS_MAX;
         Bounds {
             total: (least, least + perhaps.len() as u64),
-            users: (
-                users.values().filter(|sure| **sure).count() as u64,
-                users.len() as u64,
+            users: (known as u64, users.len() as u64),
+            sum: (
+                base + sum(&perhaps, |value| value < 0),
+                base + sum(&perhaps, |value| value > 0),
             ),
-            sum: (sum + below, sum + above),
+            base,
+            perhaps: few.then(|| {
+                let all = perhaps.iter();
+                all.map(|one| (one.thousandths.into(), bit(one))).collect()
+            }),
         }
+    }
+
+    /// Whether some of the uncertain events, together with the sure ones, come to exactly this: a
+    /// count of one moment and a sum of another do not.
+    fn is_one_moment(&self, total: u64, users: u64, sum: i128) -> bool {
+        let Some(perhaps) = &self.perhaps else {
+            return true;
+        };
+        (0u32..1 << perhaps.len()).any(|subset| {
+            let chosen = |at: &usize| subset & 1 << at != 0;
+            let (mut all, mut names) = (self.base, 0);
+            for at in (0..perhaps.len()).filter(chosen) {
+                all += perhaps[at].0;
+                names |= perhaps[at].1;
+            }
+            self.total.0 + u64::from(subset.count_ones()) == total
+                && all == sum
+                && self.users.0 + u64::from(names.count_ones()) == users
+        })
     }
 
     /// Whether these statistics keep within; says their total.
@@ -55,7 +95,8 @@ impl Bounds {
         let fits = (self.total.0..=self.total.1).contains(&total)
             && (self.users.0..=self.users.1).contains(&users)
             && (self.sum.0..=self.sum.1).contains(&sum)
-            && users <= total;
+            && users <= total
+            && self.is_one_moment(total, users, sum);
         let mean = match total {
             0 => 0.0,
             n => sum as f64 / 1000.0 / n as f64,
@@ -65,7 +106,7 @@ impl Bounds {
             .is_ok_and(|average| (average - mean).abs() <= 1e-9 * mean.abs());
         if !fits || !near {
             return Err(format!(
-                "{text} is not within {:?}, {:?}, {:?}, mean {mean}",
+                "{text} is not within {:?}, {:?}, {:?}, mean {mean}, or no one moment",
                 self.total, self.users, self.sum
             ));
         }

@@ -90,6 +90,24 @@ pub struct Transcript {
     pub ending: Ending,
     /// When the server did what, on the virtual clock.
     pub times: Times,
+    /// So many bytes were sent in all, at that time.
+    pub departures: Vec<(usize, Instant)>,
+    /// So many bytes were received in all, at that time.
+    pub arrivals: Vec<(usize, Instant)>,
+}
+
+impl Transcript {
+    /// When the client had sent more than `bytes` bytes. `None`: never.
+    pub fn sent_beyond(&self, bytes: usize) -> Option<Instant> {
+        let at = self.departures.partition_point(|(sent, _)| *sent <= bytes);
+        self.departures.get(at).map(|(_, when)| *when)
+    }
+
+    /// When the client had received `bytes` bytes. `None`: never.
+    pub fn received_up_to(&self, bytes: usize) -> Option<Instant> {
+        let at = self.arrivals.partition_point(|(heard, _)| *heard < bytes);
+        self.arrivals.get(at).map(|(_, when)| *when)
+    }
 }
 
 /// When the server did something for one connection.
@@ -99,10 +117,14 @@ pub struct Times {
     pub accepted: Option<Instant>,
     /// Read its first byte.
     pub first_read: Option<Instant>,
-    /// Last read or sent at least one byte.
+    /// Last read at least one.
+    pub last_read: Option<Instant>,
+    /// Last read or sent at least one.
     pub touched: Option<Instant>,
     /// Shut down its sending side, or closed.
     pub ended: Option<Instant>,
+    /// Closed.
+    pub closed: Option<Instant>,
 }
 
 impl Times {
@@ -112,6 +134,15 @@ impl Times {
             (Some(accepted), Some(ended)) => ended.millis().saturating_sub(accepted.millis()),
             _ => 0,
         }
+    }
+
+    /// Milliseconds from the accept to the close; 0 if one of them never was.
+    pub fn held_ms(&self) -> u64 {
+        let closed = Times {
+            ended: self.closed,
+            ..*self
+        };
+        closed.lasted_ms()
     }
 }
 
@@ -137,6 +168,8 @@ impl Client {
                 sent: 0,
                 ending: Ending::Open,
                 times: Times::default(),
+                departures: Vec::new(),
+                arrivals: Vec::new(),
             },
             scheduled: false,
             deaf: false,
@@ -153,7 +186,22 @@ impl Client {
         times.touched = Some(now);
         if read {
             times.first_read.get_or_insert(now);
+            times.last_read = Some(now);
         }
+    }
+
+    /// Receives some of the answers.
+    pub(crate) fn hear(&mut self, bytes: impl Iterator<Item = u8>, now: u64) {
+        self.transcript.received.extend(bytes);
+        let heard = self.transcript.received.len();
+        self.transcript.arrivals.push((heard, Instant(now)));
+    }
+
+    /// Sends so many bytes.
+    pub(crate) fn say(&mut self, bytes: usize, now: u64) {
+        self.transcript.sent += bytes;
+        let sent = self.transcript.sent;
+        self.transcript.departures.push((sent, Instant(now)));
     }
 
     pub(crate) fn end(&mut self, ending: Ending) {

@@ -6,7 +6,9 @@ use barewire_core::limits::Limits;
 
 use super::client::{Plan, Transcript};
 use super::faults::Faults;
-use super::kernel::SimKernel;
+use super::later::Lent;
+use super::net::Net;
+use super::seam::Seam;
 use super::stage::{Props, SHAPES, STAGE, Stage};
 
 /// The clients, and the server that they meet: the real worker with the application of the
@@ -57,21 +59,25 @@ impl Crowd {
     pub fn run(&self, seed: u64, ms: u64) -> Seen {
         STAGE.with_borrow_mut(|stage| {
             let stage = stage.get_or_insert_with(Stage::new);
-            let kernel = SimKernel::with_faults(seed, self.plans.clone(), Faults::NONE);
+            let net = Net::new(seed, self.plans.clone(), Faults::NONE, 0);
             let places = self.open_max + 64;
             let mut props = Props::new(places, self.slots, SHAPES.len() - 1, stage);
-            let (app, limits) = (&mut stage.app, Limits::DEFAULT);
-            let mut worker = props.worker(kernel, app, limits, self.open_max, self.per_address_max);
+            let app = Lent {
+                app: &mut stage.app,
+                later: &mut stage.later,
+            };
+            let (limits, most) = (Limits::DEFAULT, self.per_address_max);
+            let mut worker = props.worker(Seam::Readiness, net, app, limits, self.open_max, most);
             let end = Instant::from_millis(ms);
             while worker.driver().now() < end {
                 let Ok(_) = worker.turn(Some(end));
             }
-            let kernel = worker.driver().inner().kernel();
+            let net = worker.driver().inner().net();
             let seen = Seen {
-                transcripts: kernel.transcripts().cloned().collect(),
+                transcripts: net.transcripts().cloned().collect(),
                 tally: worker.tally(),
                 free: worker.free_slots(),
-                polls: kernel.polls(),
+                polls: net.polls(),
                 cancels: worker.driver().cancels(),
             };
             worker.abort();

@@ -22,22 +22,45 @@
 //! The rules of edges are those of epoll: an event of the kernel puts a socket on the ready list
 //! once; the next poll takes it off and reports all that is true of the socket then; what was
 //! reported and not used is not reported again.
+//!
+//! [`Ring`] is the other seam: a [`Driver`](barewire_core::driver::Driver) over the same network
+//! that completes what is submitted, in any order, as one over io_uring has to. What happened is
+//! counted ([`Haps`]), so that a fault which never comes is noticed. [`scenario`] puts the whole
+//! server on either of them and judges what its clients see; [`shrink()`] makes a failure small and
+//! prints it as a test.
 
 mod bounds;
 mod client;
 mod contract;
 pub mod crowd;
 mod faults;
+mod hap;
+mod judge;
 mod kernel;
+mod later;
 mod link;
+mod net;
+mod paste;
 mod request;
+mod ring;
 mod rng;
 pub mod scenario;
 mod script;
+mod seam;
+mod seeds;
+mod shrink;
 mod stage;
+mod task;
 
 pub use client::{Ending, Plan, Step, Times, Transcript};
 pub use contract::Checked;
 pub use faults::Faults;
-pub use kernel::{SimKernel, SimSocket};
+pub use hap::{Hap, Haps};
+pub use kernel::SimKernel;
+pub use net::{Net, SimSocket};
+pub use ring::Ring;
 pub use rng::Rng;
+pub use script::{Body, Counted, Expected, Fate, Script, Stall};
+pub use seam::{Either, Seam};
+pub use seeds::{Failure, Seeds, attempt, seeds};
+pub use shrink::{Shrunk, shrink};

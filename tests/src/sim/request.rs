@@ -1,10 +1,11 @@
 //! Every kind of request over every route, in many spellings, with its answer.
 
 use super::client::Step;
+use super::later;
 use super::script::{Body, Counted, Draft, Manner};
 
 /// Bytes of an interim answer: the line of 100 and an empty one.
-const CONTINUE_BYTES: usize = 25;
+pub(crate) const CONTINUE_BYTES: usize = 25;
 
 // Nobody here says what notation it prefers, so refusals are text.
 const NOT_FOUND: &[u8] = b"404 Not Found: nothing is at this path\n";
@@ -45,7 +46,11 @@ impl Draft<'_> {
             let lines = self.rng.one_to(2);
             self.send(&b"\r\n".repeat(lines));
         }
-        match self.rng.below(20) {
+        match self.rng.below(21) {
+            20 => {
+                let target = format!("{}{}", later::PATH, [0, 1, 5][self.rng.below(3)]);
+                self.get("GET", &target, 200, later::TEXT.as_bytes(), manner);
+            }
             0..=1 => self.get("GET", "/plaintext", 200, b"Hello, World!", manner),
             2 => self.get(
                 "GET",

@@ -1,37 +1,50 @@
-//! The real worker and the real application of the challenge on the simulated kernel: random
+//! The real worker and the real application of the challenge on the simulated network: random
 //! clients, random faults, and a model that knows every answer.
 
-use barewire::{App, TICK_MS};
+use barewire::App;
 use barewire_core::driver::{Driver, Instant};
 use barewire_core::limits::Limits;
 
-use super::bounds::Bounds;
 use super::client::{Ending, Step, Transcript};
 use super::faults::Faults;
-use super::kernel::SimKernel;
+use super::hap::{Hap, Haps};
+use super::later::Lent;
+use super::net::Net;
 use super::rng::Rng;
-use super::script::{self, Body, Counted, Expected, Fate, Script, Stall, Terms};
+use super::script::{self, Body, Script, Terms};
+use super::seam::Seam;
 use super::stage::{Props, SHAPES, STAGE, Stage};
-use crate::conformance::{Observation, Response, State};
 
 /// What a seed makes: the clients, and the server that they meet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    seed: u64,
-    faults: Faults,
-    /// Deadlines are those of the product; else a thousand times as long, so that none passes
-    /// although everybody waits for the only slot.
-    punctual: bool,
-    shape: usize,
-    slots: usize,
-    /// Connections that are served, and further ones that are told 503.
-    open_max: usize,
-    reserve: usize,
+    /// What the network does by chance.
+    pub seed: u64,
+    /// How the server asks it.
+    pub seam: Seam,
+    /// What it does besides.
+    pub faults: Faults,
+    /// Milliseconds that the clock shows at the start.
+    pub clock_ms: u64,
+    /// Deadlines are those of the product (but for a short one of handlers); else a thousand times
+    /// as long, so that none passes although everybody waits for the only slot.
+    pub punctual: bool,
+    /// Which of three sizes the slots have.
+    pub shape: usize,
+    /// Slots of the worker.
+    pub slots: usize,
+    /// Connections that are served at a time.
+    pub open_max: usize,
+    /// Further ones that are told 503.
+    pub reserve: usize,
     /// Milliseconds after which the server is told to stop.
-    drain_ms: Option<u64>,
+    pub drain_ms: Option<u64>,
     /// Milliseconds between the turns of another worker, which statistics have to wait for.
-    other_ms: Option<u64>,
-    scripts: Vec<Script>,
+    pub other_ms: Option<u64>,
+    /// Milliseconds after which another thread wakes the worker, for nothing.
+    pub wakes_ms: Vec<u64>,
+    /// The clients.
+    pub clients: Vec<Script>,
 }
 
 /// What a run came to, for the tests' own statistics.
@@ -45,12 +58,37 @@ pub struct Outcome {
     pub answers: usize,
     /// Events of which an answer came.
     pub events: usize,
+    /// Statistics in the middle of a run that were compared.
+    pub snapshots: usize,
     /// Clients that were told 503 or turned away.
     pub refused: usize,
     /// Clients that ran into a deadline.
     pub stalled: usize,
     /// Clients that gave way when there were no slots.
     pub gave_way: usize,
+    /// What the network did.
+    pub haps: Haps,
+}
+
+/// What another thread orders.
+const DRAIN: u8 = 1;
+const ABORT: u8 = 2;
+
+/// Milliseconds from the order to drain to that to abort: as long as an idle connection is kept.
+const DRAIN_MS_MAX: u64 = 30_000;
+
+/// Milliseconds that a deferred exchange may take where clients are to be punctual: few, because
+/// the worker asks for it ten times in each.
+const HANDLER_MS: u32 = 100;
+
+/// What is left of a run.
+pub(super) struct Play {
+    pub(super) transcripts: Vec<Transcript>,
+    pub(super) jumped_ms: u64,
+    /// Connections that the worker let go because slots were scarce.
+    pub(super) gave_way: u64,
+    polls: u64,
+    haps: Haps,
 }
 
 impl Scenario {
@@ -67,17 +105,33 @@ impl Scenario {
             recv_bytes: recv_bytes - recv_bytes / 10 - 64,
             send_bytes: send_bytes - 300,
             stalls: punctual || pressed,
+            handler_stalls: punctual,
             echo_bytes_max: [40_000, 10_000][rng.below(2)],
         };
         let (open_max, reserve) = match limited {
             true => (rng.one_to(clients), 1 + rng.below(4)),
             false => (rng.one_to(clients) + if punctual { clients } else { 0 }, 0),
         };
+        let mut faults = match rng.below(6) {
+            0 => Faults::NONE,
+            _ => Faults::any(rng),
+        };
+        // Who stalls or lingers for hours would hold the descriptors that others wait for.
+        if punctual && rng.chance(100) {
+            faults.descriptors = rng.one_to(6) as u8;
+        }
+        if rng.chance(40) {
+            faults.jump = [4, 100][rng.below(2)];
+        }
         Scenario {
             seed,
-            faults: match rng.below(6) {
-                0 => Faults::NONE,
-                _ => Faults::any(rng),
+            seam: [Seam::Readiness, Seam::Ring][usize::from(rng.chance(110))],
+            faults,
+            // Deadlines are kept in 32 bits of milliseconds, which wrap after 49 days.
+            clock_ms: match rng.below(4) {
+                0 => 0,
+                1 => (1 << 32) - rng.one_to(60_000) as u64,
+                _ => rng.any() >> 24,
             },
             punctual,
             shape,
@@ -91,13 +145,19 @@ impl Scenario {
             reserve,
             drain_ms: rng.chance(20).then(|| rng.below(60) as u64),
             other_ms: rng.chance(80).then(|| rng.one_to(3) as u64),
-            scripts: (0..clients).map(|_| script::script(rng, terms)).collect(),
+            wakes_ms: match rng.below(4) {
+                0 => (0..rng.one_to(6)).map(|_| rng.below(20) as u64).collect(),
+                _ => Vec::new(),
+            },
+            clients: (0..clients).map(|_| script::script(rng, terms)).collect(),
         }
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         let mut limits = Limits::DEFAULT;
-        if !self.punctual {
+        if self.punctual {
+            limits.handler_ms = HANDLER_MS;
+        } else {
             for ms in [
                 &mut limits.first_byte_ms,
                 &mut limits.head_ms,
@@ -120,65 +180,113 @@ impl Scenario {
     /// What went wrong. What the debug assertions of the product find panics.
     pub fn run(&self) -> Result<Outcome, String> {
         STAGE.with_borrow_mut(|stage| {
-            let stage = stage.get_or_insert_with(Stage::new);
-            stage.reset()?;
-            let play = self.play(stage);
-            stage.other.sleep();
-            let play = play?;
-            // A ticket that stays would answer the next connection of the same name.
-            if !format!("{:?}", stage.app).contains("waiting: Waiting([])") {
-                return Err(format!("somebody still waits: {:?}", stage.app));
+            let mut staged = stage.take().unwrap_or_else(Stage::new);
+            let outcome = self.run_on(&mut staged);
+            // After a failure, or a panic, nobody knows what is left of it.
+            if outcome.is_ok() {
+                *stage = Some(staged);
             }
-            let statistics = stage.statistics()?;
-            self.judge(play, &statistics)
+            outcome
         })
     }
 
+    fn run_on(&self, stage: &mut Stage) -> Result<Outcome, String> {
+        stage.reset()?;
+        stage.later.clear();
+        stage.later.handler_ms = self.limits().handler_ms.into();
+        let play = self.play(stage);
+        stage.other.sleep();
+        let mut play = play?;
+        // A ticket that stays would answer the next connection of the same name.
+        if !format!("{:?}", stage.app).contains("waiting: Waiting([])") {
+            return Err(format!("somebody still waits: {:?}", stage.app));
+        }
+        if !stage.later.is_empty() {
+            return Err(format!("somebody still waits: {:?}", stage.later));
+        }
+        play.haps.add(&stage.later.haps);
+        let statistics = stage.statistics()?;
+        let mut outcome = Outcome {
+            polls: play.polls,
+            haps: play.haps,
+            ..Outcome::default()
+        };
+        self.judge(&play, &statistics, &mut outcome)?;
+        let seen = play.transcripts.into_iter();
+        outcome.transcripts = seen.map(|t| (t.received, t.ending)).collect();
+        Ok(outcome)
+    }
+
+    fn net(&self) -> Net {
+        let plans = self.clients.iter().map(|one| one.plan.clone()).collect();
+        let mut net = Net::new(self.seed, plans, self.faults, self.clock_ms);
+        for ms in &self.wakes_ms {
+            net.order_after(*ms, 0);
+        }
+        if let Some(ms) = self.drain_ms {
+            net.order_after(ms, DRAIN);
+            net.order_after(ms + DRAIN_MS_MAX, ABORT);
+        }
+        net
+    }
+
     fn play(&self, stage: &mut Stage) -> Result<Play, String> {
-        let plans = self.scripts.iter().map(|s| s.plan.clone()).collect();
-        let kernel = SimKernel::with_faults(self.seed, plans, self.faults);
         let mut props = Props::new(self.open_max + self.reserve, self.slots, self.shape, stage);
-        let (app, limits) = (&mut stage.app, self.limits());
-        let mut worker = props.worker(kernel, app, limits, self.open_max, u32::MAX);
+        let app = Lent {
+            app: &mut stage.app,
+            later: &mut stage.later,
+        };
+        let (limits, all) = (self.limits(), u32::MAX);
+        let mut worker = props.worker(self.seam, self.net(), app, limits, self.open_max, all);
         let mut rng = Rng::new(self.seed ^ 0x07e2);
         let mut other_at = self.other_ms.map(|_| Instant(0));
-        let mut draining = self.drain_ms.map(Instant::from_millis);
-        let mut aborting = None;
-        let bytes: usize = self.scripts.iter().map(Script::bytes).sum();
-        let polls_max = 3_000 + 2_000 * self.scripts.len() + bytes;
+        let (mut heard, mut woken) = (0, 0);
+        let turns_max = self.turns_max();
         loop {
-            let until = [draining, aborting].into_iter().flatten().min();
-            let Ok(_) = worker.turn(until);
-            let kernel = worker.driver().inner().kernel();
-            if kernel.is_idle() {
+            let Ok(notified) = worker.turn(None);
+            woken += u64::from(notified);
+            let net = worker.driver().inner().net();
+            if net.is_idle() {
                 break;
             }
-            if kernel.polls() > polls_max as u64 {
-                return Err(format!("spins: {} polls", kernel.polls()));
+            if net.polls() > turns_max {
+                let open = net.transcripts().filter(|t| t.ending == Ending::Open);
+                let open: Vec<_> = open.map(|t| (t.sent, t.times)).collect();
+                return Err(format!("spins: {} polls, {open:?}", net.polls()));
             }
-            let now = worker.driver().now();
+            let (now, order) = (worker.driver().now(), net.order());
             if let (Some(at), Some(ms)) = (&mut other_at, self.other_ms)
                 && *at <= now
             {
                 stage.other.turn();
                 *at = Instant(now.0 + 1 + rng.below(ms as usize * 1_000_000) as u64);
             }
-            if draining.take_if(|at| *at <= now).is_some() {
-                worker.drain();
-                aborting = Some(Instant(now.0 + 30_000_000_000));
-            }
-            if aborting.take_if(|at| *at <= now).is_some() {
-                worker.abort();
+            if heard < order {
+                heard = order;
+                match order {
+                    DRAIN => worker.drain(),
+                    _ => worker.abort(),
+                }
             }
         }
         let (open, free, tally) = (worker.open(), worker.free_slots(), worker.tally());
-        let kernel = worker.driver().inner().kernel();
+        let net = worker.driver().inner().net();
+        let (sockets, order) = (net.sockets(), net.order());
         let play = Play {
-            transcripts: kernel.transcripts().cloned().collect(),
-            polls: kernel.polls(),
+            transcripts: net.transcripts().cloned().collect(),
+            jumped_ms: net.jumped_ms(),
+            gave_way: tally.gave_way,
+            polls: net.polls(),
+            haps: *net.haps(),
         };
-        let sockets = kernel.sockets();
-        let listens = draining.is_some() || self.drain_ms.is_none();
+        if heard < order || woken != play.haps.count(Hap::Woken) {
+            return Err(format!("sleeps: {heard} of order {order}, woken {woken}"));
+        }
+        for (at, transcript) in play.transcripts.iter().enumerate() {
+            if transcript.ending == Ending::Open && (heard == 0 || transcript.sent > 0) {
+                return Err(format!("client {at} waits in vain: {transcript:?}"));
+            }
+        }
         if open > 0 || sockets > 0 {
             return Err(format!("{open} connections, {sockets} sockets are open"));
         }
@@ -186,247 +294,25 @@ impl Scenario {
             return Err(format!("{free} of {} slots are free", self.slots));
         }
         if tally.panics > 0 {
-            return Err(format!("{tally:?}"));
+            return Err(format!("panicked: {tally:?}"));
         }
         drop(worker);
         props.strike(stage);
-        for (at, transcript) in play.transcripts.iter().enumerate() {
-            if transcript.ending == Ending::Open && (listens || transcript.sent > 0) {
-                return Err(format!("client {at} waits in vain: {transcript:?}"));
-            }
-        }
         Ok(play)
     }
 
-    fn judge(&self, play: Play, statistics: &Response) -> Result<Outcome, String> {
-        let mut outcome = Outcome {
-            polls: play.polls,
-            ..Outcome::default()
+    /// Turns after which a run counts as spinning: far more than any has needed.
+    fn turns_max(&self) -> u64 {
+        let bytes: usize = self.clients.iter().map(Script::bytes).sum();
+        let clients = self.clients.len();
+        let put_off = self.clients.iter().flat_map(|one| &one.expected).count();
+        // While a handler is asked ten times in a millisecond, nothing else is to be done.
+        let asked = match self.punctual {
+            true => 12 * HANDLER_MS as usize * clients,
+            false => 0,
         };
-        let (mut answered, mut perhaps) = (Vec::new(), Vec::new());
-        for (at, (script, transcript)) in self.scripts.iter().zip(&play.transcripts).enumerate() {
-            let n = self
-                .client(script, transcript, &mut outcome)
-                .map_err(|what| format!("client {at}: {what}; {}", in_short(transcript)))?;
-            let event = |expected: &Expected| expected.event.clone();
-            let sure = script.expected.iter().take(n.answered);
-            answered.extend(sure.filter_map(event));
-            let rest = script.expected.iter().skip(n.answered);
-            let sent = rest.take_while(|expected| expected.end <= n.heard);
-            perhaps.extend(sent.filter_map(event));
-        }
-        outcome.events = answered.len();
-        let bounds = Bounds::new(&answered, &perhaps);
-        bounds
-            .hold(statistics)
-            .map_err(|what| format!("statistics: {what}"))?;
-        let seen = play.transcripts.into_iter();
-        outcome.transcripts = seen.map(|t| (t.received, t.ending)).collect();
-        Ok(outcome)
+        (3_000 + 2_000 * clients + bytes + 200 * put_off + asked) as u64
     }
-
-    /// Judges what one client saw.
-    fn client(
-        &self,
-        script: &Script,
-        transcript: &Transcript,
-        outcome: &mut Outcome,
-    ) -> Result<Counts, String> {
-        let drained = self.drain_ms.is_some();
-        let unheard = Counts {
-            answered: 0,
-            heard: 0,
-        };
-        let ending = transcript.ending;
-        if ending == Ending::Refused || (ending == Ending::Open && drained) {
-            if !transcript.received.is_empty() {
-                return Err("was refused and got something".into());
-            }
-            return Ok(unheard);
-        }
-        let state = match ending {
-            Ending::Finished => State::Closed,
-            _ => State::Open,
-        };
-        let crowded = self.reserve > 0 && self.open_max < self.scripts.len();
-        // This one answer comes whatever was asked, and before it is read.
-        let busy = crowded && transcript.received.starts_with(b"HTTP/1.1 503");
-        let methods = script.expected.iter().map(|e| e.method.to_owned());
-        let methods: Vec<String> = methods.filter(|_| !busy).collect();
-        let seen = Observation::from_bytes(&transcript.received, state, &methods);
-        if let Some(bad) = &seen.bad {
-            return Err(bad.clone());
-        }
-        let first = seen.finals.first();
-        if busy && first.is_some() {
-            outcome.refused += 1;
-            let alone = seen.finals.len() == 1 && seen.interims.is_empty();
-            let closes = first.is_some_and(says_close);
-            let said = alone && closes && ending != Ending::Open;
-            return said.then_some(unheard).ok_or("503, but not only".into());
-        }
-        let unread = transcript.times.first_read.is_none();
-        if crowded && ending == Ending::Reset && unread && transcript.received.is_empty() {
-            // There was no slot to say 503 with.
-            outcome.refused += 1;
-            return Ok(unheard);
-        }
-        if self.gave_way(transcript, &seen) {
-            outcome.gave_way += 1;
-            let told = seen.finals.last().is_some_and(|last| last.status == 408);
-            let before = seen.finals.len() - usize::from(told);
-            let pairs = seen.finals.iter().zip(&script.expected).take(before);
-            for (at, (response, expected)) in pairs.enumerate() {
-                answer(response, expected, drained)
-                    .map_err(|what| format!("answer {at}: {what}"))?;
-            }
-            return Ok(Counts {
-                answered: before,
-                heard: transcript.sent,
-            });
-        }
-        let mut before = None;
-        for (at, (response, expected)) in seen.finals.iter().zip(&script.expected).enumerate() {
-            let own = script.expected.iter().take(at);
-            answer(response, expected, drained).map_err(|what| format!("answer {at}: {what}"))?;
-            if expected.body == Body::Stats {
-                let own: Vec<Counted> = own.filter_map(|e| e.event.clone()).collect();
-                before = Some(self.statistics(response, &own, before)?);
-            }
-        }
-        let n = seen.finals.len();
-        outcome.answers += n;
-        if n > script.expected.len() {
-            return Err(format!("{n} answers to {} requests", script.expected.len()));
-        }
-        let invited = |n: usize| script.expected.iter().take(n).filter(|e| e.invited).count();
-        if !(invited(n)..=invited(n + 1)).contains(&seen.interims.len())
-            || seen.interims.iter().any(|interim| interim.status != 100)
-        {
-            return Err(format!("{} interim answers", seen.interims.len()));
-        }
-        let counts = Counts {
-            answered: n,
-            heard: transcript.sent,
-        };
-        let whole = n == script.expected.len() && ending == Ending::Finished;
-        let lost = ending == Ending::Left || ending == Ending::Reset;
-        match script.fate {
-            _ if drained => Ok(counts),
-            Fate::Orderly if !whole => Err(format!("{n} answers, {ending:?}")),
-            // Not even where others would hold all slots until their deadlines, an hour later.
-            Fate::Orderly if transcript.times.lasted_ms() > ORDERLY_MS_MAX => {
-                Err(format!("served late: {:?}", transcript.times))
-            }
-            Fate::Chatters if !whole && !lost => Err(format!("{n} answers, {ending:?}")),
-            Fate::Stalls(stall) => {
-                outcome.stalled += 1;
-                match stall {
-                    Stall::Send if ending != Ending::Reset => return Err(format!("{ending:?}")),
-                    Stall::Send => {}
-                    _ if !whole => return Err(format!("{n} answers, {ending:?}")),
-                    _ => {}
-                }
-                self.in_time(script, stall, transcript)?;
-                Ok(counts)
-            }
-            _ => Ok(counts),
-        }
-    }
-
-    /// Whether a client lost its slot to others, as only one may that was there for a second.
-    fn gave_way(&self, transcript: &Transcript, seen: &Observation) -> bool {
-        let told = seen.finals.last().is_some_and(|last| {
-            last.status == 408 && last.body.windows(11).any(|part| part == b"busy server")
-        });
-        let crowded = self.slots <= self.scripts.len();
-        let patient = transcript.times.lasted_ms() >= PATIENCE_MS;
-        crowded && patient && (told || transcript.ending == Ending::Reset)
-    }
-
-    /// Whether a client that stalled was cut at its deadline, and within one tick.
-    fn in_time(&self, script: &Script, stall: Stall, seen: &Transcript) -> Result<(), String> {
-        let limits = self.limits();
-        let times = seen.times;
-        let (Some(accepted), Some(ended)) = (times.accepted, times.ended) else {
-            return Err(format!("{times:?}"));
-        };
-        let first = times.first_read.unwrap_or(accepted).millis();
-        let touched = times.touched.unwrap_or(accepted).millis();
-        let (after, from, to) = match stall {
-            Stall::FirstByte => (limits.first_byte_ms, accepted.millis(), accepted.millis()),
-            // The clock of a head begins with its first byte.
-            Stall::Head if script.expected.len() == 1 => (limits.head_ms, first, first),
-            Stall::Head => (limits.head_ms, first, touched),
-            Stall::Body => (limits.pace_ms, first, touched),
-            Stall::Idle => (limits.idle_ms, touched, touched),
-            Stall::Send => (limits.send_ms, first, touched),
-        };
-        // The last word before the end, and what the kernel puts off.
-        let slack = match stall {
-            Stall::FirstByte | Stall::Idle | Stall::Send => 4,
-            _ if self.faults == Faults::NONE && script.plan.window > 600 => 4,
-            _ => 200,
-        };
-        let late = match stall {
-            // The answer of 408 was touching it last.
-            Stall::Head if script.expected.len() > 1 => from.max(touched),
-            Stall::Body => from.max(touched),
-            _ => to,
-        };
-        let least = (from + u64::from(after)).saturating_sub(4);
-        let most = late + u64::from(after) + u64::from(TICK_MS) + slack;
-        match (least..=most).contains(&ended.millis()) {
-            true => Ok(()),
-            false => Err(format!(
-                "{stall:?}: ended at {} ms, not in {least}..={most}; {times:?}",
-                ended.millis()
-            )),
-        }
-    }
-
-    /// Statistics in the middle: they count this client's own events, and no more than there are.
-    fn statistics(
-        &self,
-        response: &Response,
-        own: &[Counted],
-        before: Option<u64>,
-    ) -> Result<u64, String> {
-        let all = self.scripts.iter().flat_map(|script| &script.expected);
-        let all: Vec<Counted> = all.filter_map(|expected| expected.event.clone()).collect();
-        let mut others = all;
-        for one in own {
-            if let Some(at) = others.iter().position(|other| other == one) {
-                others.swap_remove(at);
-            }
-        }
-        let total = Bounds::new(own, &others).hold(response)?;
-        match before {
-            Some(before) if before > total => Err(format!("{total} after {before}")),
-            _ => Ok(total),
-        }
-    }
-}
-
-/// Milliseconds that an orderly client takes at most, its own pauses and the waits for slots
-/// included.
-const ORDERLY_MS_MAX: u64 = 100_000;
-
-/// Milliseconds for which nobody has to give way.
-const PATIENCE_MS: u64 = 1_000;
-
-/// What a client's transcript says of its requests.
-struct Counts {
-    /// Of so many the answer came.
-    answered: usize,
-    /// So many bytes may have been read.
-    heard: usize,
-}
-
-/// What is left of a run.
-struct Play {
-    transcripts: Vec<Transcript>,
-    polls: u64,
 }
 
 impl Script {
@@ -441,52 +327,4 @@ impl Script {
         });
         echoed.sum::<usize>() + sent.sum::<usize>()
     }
-}
-
-fn in_short(transcript: &Transcript) -> String {
-    let from = transcript.received.len().saturating_sub(600);
-    format!(
-        "{:?}, sent {}, {:?}, received {}: ..{}",
-        transcript.ending,
-        transcript.sent,
-        transcript.times,
-        transcript.received.len(),
-        transcript.received[from..].escape_ascii()
-    )
-}
-
-fn says_close(response: &Response) -> bool {
-    response
-        .values("connection")
-        .any(|value| value.eq_ignore_ascii_case("close"))
-}
-
-/// Whether this is the answer that was to come.
-fn answer(response: &Response, expected: &Expected, drained: bool) -> Result<(), String> {
-    if response.status != expected.status {
-        return Err(format!("{} for {}", response.status, expected.status));
-    }
-    if says_close(response) != expected.closes && !(drained && says_close(response)) {
-        return Err(format!("close: {}", says_close(response)));
-    }
-    if response.version != (1, 1) || !response.notes.is_empty() {
-        return Err(format!("{:?} {:?}", response.version, response.notes));
-    }
-    if response.values("date").count() != 1 {
-        return Err("no date".into());
-    }
-    let Body::Exactly(bytes) = &expected.body else {
-        return Ok(());
-    };
-    if expected.method == "HEAD" {
-        let length = bytes.len().to_string();
-        return match response.values("content-length").eq([length]) {
-            true => Ok(()),
-            false => Err(format!("{:?}", response.fields)),
-        };
-    }
-    if response.body != *bytes {
-        return Err(format!("{} bytes for {}", response.body.len(), bytes.len()));
-    }
-    Ok(())
 }

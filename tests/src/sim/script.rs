@@ -4,11 +4,14 @@
 //! code with the product.
 
 use super::client::{Plan, Step};
+use super::later;
+use super::request::CONTINUE_BYTES;
 use super::rng::Rng;
 
 /// What an answer's body must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
+pub enum Body {
+    /// These bytes.
     Exactly(Vec<u8>),
     /// Some words for a person.
     Words,
@@ -18,29 +21,37 @@ pub(crate) enum Body {
 
 /// One event: a user and thousandths of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    pub(crate) user: Vec<u8>,
-    pub(crate) thousandths: i64,
+pub struct Counted {
+    /// The user's id, decoded.
+    pub user: Vec<u8>,
+    /// The value, times a thousand.
+    pub thousandths: i64,
 }
 
 /// One request, as the model sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    pub(crate) method: &'static str,
-    pub(crate) status: u16,
-    pub(crate) body: Body,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its method.
+    pub method: &'static str,
+    /// The status of its answer.
+    pub status: u16,
+    /// The body of its answer.
+    pub body: Body,
+    /// Bytes of its answer, at least; those of an interim one too.
+    pub answer_bytes: usize,
     /// The answer says `Connection: close`, and nothing follows.
-    pub(crate) closes: bool,
+    pub closes: bool,
     /// `100 Continue` comes before.
-    pub(crate) invited: bool,
-    pub(crate) event: Option<Counted>,
+    pub invited: bool,
+    /// What it adds to the statistics.
+    pub event: Option<Counted>,
     /// Bytes of the client up to the end of this request.
-    pub(crate) end: usize,
+    pub end: usize,
 }
 
 /// How a client's life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
     /// In order: every answer comes, whatever the kernel does.
     Orderly,
     /// It says more after a request that closes: a reset may eat the last answers.
@@ -53,20 +64,30 @@ pub(crate) enum Fate {
 
 /// Where a client stalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stall {
+pub enum Stall {
+    /// Before the first byte.
     FirstByte,
+    /// In a head.
     Head,
+    /// In a body.
     Body,
+    /// Not it, but the handler of its last request.
+    Handler,
+    /// Between two requests.
     Idle,
+    /// It takes no answers.
     Send,
 }
 
 /// What a client does and what it must see.
-#[derive(Clone)]
-pub(crate) struct Script {
-    pub(crate) plan: Plan,
-    pub(crate) expected: Vec<Expected>,
-    pub(crate) fate: Fate,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Script {
+    /// What it does.
+    pub plan: Plan,
+    /// What comes back, answer by answer.
+    pub expected: Vec<Expected>,
+    /// How it ends.
+    pub fate: Fate,
 }
 
 impl std::fmt::Debug for Script {
@@ -96,6 +117,8 @@ pub(crate) struct Terms {
     pub(crate) recv_bytes: usize,
     /// Bytes of an answer that surely fit.
     pub(crate) send_bytes: usize,
+    /// A handler may come to its deadline.
+    pub(crate) handler_stalls: bool,
     /// Clients may stall.
     pub(crate) stalls: bool,
     /// Bytes of an echo at most.
@@ -138,7 +161,8 @@ pub(crate) fn script(rng: &mut Rng, terms: Terms) -> Script {
                 Stall::Body,
                 Stall::Idle,
                 Stall::Send,
-            ][rng.below(5)],
+                Stall::Handler,
+            ][rng.below(if terms.handler_stalls { 6 } else { 5 })],
         ),
         _ => Fate::Orderly,
     };
@@ -184,8 +208,10 @@ impl Draft<'_> {
             let bytes: Vec<u8> = (0..40_000).map(|_| self.rng.any() as u8).collect();
             return self.echo(bytes, false, Manner::default());
         }
-        let single =
-            matches!(fate, Fate::Stalls(Stall::Head | Stall::Body)) && self.rng.chance(128);
+        let single = matches!(
+            fate,
+            Fate::Stalls(Stall::Head | Stall::Body | Stall::Handler)
+        ) && self.rng.chance(128);
         let most = [1, 5, 20][self.rng.below(3)];
         let count = if single { 0 } else { self.rng.one_to(most) };
         // Pipelined, or each after the answer before.
@@ -220,6 +246,11 @@ impl Draft<'_> {
                 self.send(b"POST /event HTTP/1.1\r\nHost: a\r\nContent-Length: 200\r\n\r\n");
                 self.send(&[b' '; 100][..cut]);
                 self.refused("POST", 408);
+            }
+            Fate::Stalls(Stall::Handler) => {
+                let head = format!("GET {}never HTTP/1.1\r\nHost: a\r\n\r\n", later::PATH);
+                self.send(head.as_bytes());
+                self.refused("GET", 503);
             }
             Fate::Stalls(_) => {}
         }
@@ -306,7 +337,8 @@ impl Draft<'_> {
             Body::Exactly(bytes) if method != "HEAD" && status != 204 => bytes.len(),
             _ => 0,
         };
-        self.answers += content + if status == 200 { ANSWER_BYTES_MIN } else { 60 };
+        let answer_bytes = content + if status == 200 { ANSWER_BYTES_MIN } else { 60 };
+        self.answers += answer_bytes;
         let closes = match (manner.old, manner.closes, manner.keeps) {
             (_, true, _) => true,
             (true, _, keeps) => !keeps,
@@ -316,6 +348,7 @@ impl Draft<'_> {
             method,
             status,
             body,
+            answer_bytes: answer_bytes + if manner.expects { CONTINUE_BYTES } else { 0 },
             closes,
             invited: manner.expects,
             event: None,

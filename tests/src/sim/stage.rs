@@ -5,17 +5,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use barewire::challenge::{Board, Challenge, Options};
-use barewire::{Addresses, Admission, App, Context, Memory, Peer, Waits, Worker};
+use barewire::{Addresses, Admission, App, Memory, Peer, Waits, Worker};
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
-use barewire_core::connection::{BodyWriter, Done, Ending as BodyEnd, Exchange, Fork, Inflow};
-use barewire_core::driver::{Entry, Readiness, Slots};
+use barewire_core::driver::{Entry, Slots};
 use barewire_core::limits::Limits;
 use barewire_core::wheel;
 
 use super::client::{Plan, Step};
 use super::contract::Checked;
 use super::faults::Faults;
-use super::kernel::{SimKernel, SimSocket};
+use super::later::{Later, Lent};
+use super::net::{Net, SimSocket};
+use super::seam::{Either, Seam};
 use crate::conformance::{Observation, Response, State};
 
 /// Bytes of the two parts of a slot: the smallest that there may be, and up to the usual.
@@ -33,6 +34,7 @@ thread_local! {
 /// The application, and slots of every shape.
 pub(crate) struct Stage {
     pub(crate) app: Challenge,
+    pub(crate) later: Later,
     /// That of another worker.
     pub(crate) other: Challenge,
     pools: [Vec<Slot>; SHAPES.len()],
@@ -45,6 +47,7 @@ impl Stage {
         other.sleep();
         Stage {
             app,
+            later: Later::default(),
             other,
             pools: Default::default(),
         }
@@ -61,14 +64,19 @@ impl Stage {
     /// Asks for one thing, by a kernel without faults and a worker of its own.
     fn ask(&mut self, request: &str) -> Result<Response, String> {
         let plan = Plan::new([Step::Send(request.into()), Step::HalfClose]);
-        let kernel = SimKernel::with_faults(0, vec![plan], Faults::NONE);
+        let net = Net::new(0, vec![plan], Faults::NONE, 0);
         let mut props = Props::new(1, 1, SHAPES.len() - 1, self);
-        let mut worker = props.worker(kernel, &mut self.app, Limits::DEFAULT, 1, u32::MAX);
-        while !worker.driver().inner().kernel().is_idle() {
+        let app = Lent {
+            app: &mut self.app,
+            later: &mut self.later,
+        };
+        let seam = Seam::Readiness;
+        let mut worker = props.worker(seam, net, app, Limits::DEFAULT, 1, u32::MAX);
+        while !worker.driver().inner().net().is_idle() {
             let Ok(_) = worker.turn(None);
         }
-        let kernel = worker.driver().inner().kernel();
-        let received = kernel.transcripts().next().map(|t| t.received.clone());
+        let net = worker.driver().inner().net();
+        let received = net.transcripts().next().map(|t| t.received.clone());
         drop(worker);
         props.strike(self);
         let received = received.unwrap_or_default();
@@ -106,7 +114,7 @@ pub(crate) struct Props {
     shape: usize,
 }
 
-pub(crate) type Work<'m> = Worker<'m, Checked<Readiness<'m, SimKernel>>, Lent<'m>>;
+pub(crate) type Work<'m> = Worker<'m, Checked<Either<'m>>, Lent<'m>>;
 
 impl Props {
     pub(crate) fn new(places: usize, slots: usize, shape: usize, stage: &mut Stage) -> Props {
@@ -122,8 +130,9 @@ impl Props {
 
     pub(crate) fn worker<'m>(
         &'m mut self,
-        kernel: SimKernel,
-        app: &'m mut Challenge,
+        seam: Seam,
+        net: Net,
+        app: Lent<'m>,
         limits: Limits,
         open_max: usize,
         per_address_max: u32,
@@ -144,47 +153,14 @@ impl Props {
             deferred,
             waits,
         };
-        let driver = Checked::new(Readiness::new(kernel, &mut self.entries));
+        let driver = Checked::new(Either::new(seam, net, &mut self.entries));
         let unix_time = || 1_800_000_000;
-        Worker::new(driver, Lent(app), limits, memory, admission, unix_time)
+        Worker::new(driver, app, limits, memory, admission, unix_time)
     }
 
     /// Puts the slots back for the next run.
     pub(crate) fn strike(self, stage: &mut Stage) {
         let slots = self.places.into_iter().flatten();
         stage.pools[self.shape].extend(slots);
-    }
-}
-
-/// An application that outlives its worker.
-pub(crate) struct Lent<'a>(&'a mut Challenge);
-
-impl App for Lent<'_> {
-    fn request(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
-        self.0.request(context, exchange)
-    }
-    fn resume(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
-        self.0.resume(context, exchange)
-    }
-    fn head(&mut self, context: &mut Context<'_>, fork: Fork<'_>) -> Done {
-        self.0.head(context, fork)
-    }
-    fn chunk(&mut self, context: &mut Context<'_>, inflow: &mut Inflow<'_>) {
-        self.0.chunk(context, inflow);
-    }
-    fn end(&mut self, context: &mut Context<'_>, ending: BodyEnd<'_>) -> Done {
-        self.0.end(context, ending)
-    }
-    fn room(&mut self, context: &mut Context<'_>, writer: BodyWriter<'_>) -> Done {
-        self.0.room(context, writer)
-    }
-    fn gone(&mut self, context: &mut Context<'_>) {
-        self.0.gone(context);
-    }
-    fn turn(&mut self) {
-        self.0.turn();
-    }
-    fn sleep(&mut self) {
-        self.0.sleep();
     }
 }

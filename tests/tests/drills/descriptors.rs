@@ -149,7 +149,7 @@ fn a_server_that_starts_under_64_descriptors_serves_as_many_as_fit() {
 }
 
 /// Whether system calls can be made to fail here.
-fn can_inject() -> bool {
+pub(super) fn can_inject() -> bool {
     let tried = Command::new("strace")
         .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=accept4"])
         .args(["-e", "inject=accept4:error=ENFILE:when=1..2", "true"])

@@ -24,7 +24,11 @@ mod crowds;
 mod cycles;
 mod descriptors;
 mod floods;
+mod injected;
+mod million;
+mod namespace;
 mod resting;
+mod storms;
 
 /// A drill that takes longer for one thing has failed.
 const PATIENCE: Duration = Duration::from_secs(20);

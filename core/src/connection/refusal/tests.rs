@@ -4,7 +4,7 @@ extern crate std;
 
 use super::*;
 use crate::buffer::SendBuffer;
-use crate::connection::{Connection, ServerName, Site, Step};
+use crate::connection::{Connection, Flags, ServerName, Site, Step};
 use crate::json::{Object, Value};
 use crate::limits::{FAULT_REPLY_BYTES, Limits, SERVER_BYTES_MAX};
 use crate::wire::{self, Date, Section};
@@ -144,6 +144,13 @@ fn every_fault() -> Vec<Fault> {
         Fault::NotAnswered | Fault::AnswerShort | Fault::Busy | Fault::Misuse | Fault::Lost => {}
     };
     wire.map(Fault::Wire).into_iter().chain(others).collect()
+}
+
+/// The body that is told of a refusal.
+fn told(refusal: &Refusal, refusals: Refusals) -> RefusalBody {
+    let mut body = RefusalBody::new(refusal.notation);
+    body.tell(refusal, refusals);
+    body
 }
 
 #[test]
@@ -348,14 +355,14 @@ fn every_fault_fits_into_the_room_that_is_kept_for_it() {
                 line: u16::MAX,
                 byte: u16::MAX,
             });
-            let body = RefusalBody::of(&refusal, Refusals::Explain);
+            let body = told(&refusal, Refusals::Explain);
             let text = String::from_utf8(body.as_bytes().into()).unwrap();
             assert!(
                 text.contains(fault.reason()) && text.contains("65535"),
                 "{text}"
             );
             let mut connection = Connection::new();
-            connection.flags.persistent = false;
+            connection.flags.clear(Flags::PERSISTENT);
             let mut tx = SendBuffer::<[u8; FAULT_REPLY_BYTES]>::new();
             Reply::new(&mut connection, &mut tx, &site, FAULT_REPLY_BYTES).refuse(&refusal);
             assert!(tx.pending().ends_with(text.as_bytes()), "{fault:?}");
@@ -394,7 +401,7 @@ fn a_reason_that_is_too_long_leaves_the_status() {
     let mut refusal = Refusal::of(Fault::Busy, &mut RecvBuffer::<[u8; 1024]>::new()).unwrap();
     refusal.reason = std::boxed::Box::leak("x".repeat(300).into());
     let body = |refusal: &Refusal| {
-        let body = RefusalBody::of(refusal, Refusals::Explain);
+        let body = told(refusal, Refusals::Explain);
         String::from_utf8(body.as_bytes().into()).unwrap()
     };
     assert_eq!(body(&refusal), "503 Service Unavailable\n");
@@ -412,7 +419,7 @@ fn every_reason_comes_out_of_its_json_as_it_went_in() {
         notation: Notation::Json,
         fault: None,
     };
-    let body = RefusalBody::of(&refusal, Refusals::Explain);
+    let body = told(&refusal, Refusals::Explain);
     let mut object = Object::new(body.as_bytes()).unwrap();
     let mut found = 0;
     while let Some((key, value)) = object.next().unwrap() {

@@ -22,7 +22,7 @@ const MS: u64 = 1_000_000;
 /// Longer than anything here takes, in milliseconds: a test that waits so long has failed.
 const LONG_MS: u64 = 5_000;
 /// Long enough for loopback to deliver what it would, in milliseconds.
-const QUIET_MS: u64 = 30;
+pub(super) const QUIET_MS: u64 = 30;
 
 fn listen() -> (Listener, SocketAddr) {
     let any = "127.0.0.1:0".parse().unwrap();
@@ -32,14 +32,14 @@ fn listen() -> (Listener, SocketAddr) {
 }
 
 /// A kernel, its waker, and where it listens.
-fn kernel() -> (Platform, Waker, SocketAddr) {
+pub(super) fn kernel() -> (Platform, Waker, SocketAddr) {
     let (listener, addr) = listen();
     let (kernel, waker) = open(listener);
     (kernel, waker, addr)
 }
 
 /// The next events, after at most `ms` milliseconds.
-fn poll(kernel: &mut Platform, ms: u64) -> Vec<Event> {
+pub(super) fn poll(kernel: &mut Platform, ms: u64) -> Vec<Event> {
     let mut events = [Event::default(); 16];
     let until = Instant(kernel.now().0 + ms * MS);
     let n = kernel.poll(&mut events, Some(until)).unwrap();
@@ -47,7 +47,7 @@ fn poll(kernel: &mut Platform, ms: u64) -> Vec<Event> {
 }
 
 /// Polls until `found`; all that came until then was something else.
-fn poll_until(kernel: &mut Platform, found: impl Fn(&Event) -> bool) -> Event {
+pub(super) fn poll_until(kernel: &mut Platform, found: impl Fn(&Event) -> bool) -> Event {
     let until = Instant(kernel.now().0 + LONG_MS * MS);
     while kernel.now() < until {
         if let Some(event) = poll(kernel, LONG_MS).into_iter().find(&found) {
@@ -58,7 +58,7 @@ fn poll_until(kernel: &mut Platform, found: impl Fn(&Event) -> bool) -> Event {
 }
 
 /// A connection: the client's end, and ours, accepted.
-fn connect(kernel: &mut Platform, addr: SocketAddr) -> (TcpStream, OwnedFd) {
+pub(super) fn connect(kernel: &mut Platform, addr: SocketAddr) -> (TcpStream, OwnedFd) {
     let client = TcpStream::connect(addr).unwrap();
     client
         .set_read_timeout(Some(Duration::from_millis(LONG_MS)))

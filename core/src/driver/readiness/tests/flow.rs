@@ -260,3 +260,19 @@ fn events_of_a_closed_connection_hit_nobody() {
     assert_eq!(bench.calls(), []);
     assert!(bench.driver.cancel(new).rx.is_some());
 }
+
+#[test]
+fn the_clock_stands_still_until_it_is_read() {
+    let (mut bench, []) = Bench::open(0);
+    bench.script().now = 5;
+    assert_eq!(bench.driver.now(), Instant(0));
+    assert_eq!(
+        (bench.driver.tick(), bench.driver.now()),
+        (Instant(5), Instant(5))
+    );
+    let shown = std::format!("{:?}", bench.driver);
+    assert!(
+        shown.starts_with("Readiness { now: Instant(5), acceptable: true, accepting: true"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,221 @@
+//! Answers that are always the same, written at compile time.
+
+use super::digits::short_length;
+use super::field::{FieldName, FieldValue};
+use super::reply::{Done, Full, Reply, ReplyHead};
+use crate::wire::Status;
+
+/// A whole answer but for its date: status, fields, `Content-Length`, body.
+///
+/// What is sent is the same bytes as of [`Reply::status`] with the same fields and body, for every
+/// request; where the request is a usual one (HTTP/1.1, not HEAD, the connection stays) they are
+/// copied as one piece.
+///
+/// ```
+/// use barewire_core::connection::{Done, Exchange, FieldName, FieldValue, Prepared};
+/// use barewire_core::wire::Status;
+///
+/// static HELLO: Prepared = Prepared::new(
+///     Status::OK,
+///     &[(FieldName::CONTENT_TYPE, FieldValue::TEXT)],
+///     b"Hello, World!",
+/// );
+///
+/// fn hello(exchange: Exchange<'_>) -> Done {
+///     exchange.reply.prepared(&HELLO)
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    status: Status,
+    /// Field lines, `Content-Length`, the empty line, the body.
+    bytes: [u8; PREPARED_BYTES_MAX],
+    /// Bytes of the field lines.
+    fields: usize,
+    /// Where the body begins.
+    body: usize,
+    len: usize,
+}
+
+/// Bytes of a prepared answer at most, behind its date: each takes a place of this size in the
+/// program. As much as an answer is promised by default, less the longest status line and the date.
+pub const PREPARED_BYTES_MAX: usize = 424;
+
+impl Prepared {
+    /// The answer with this status, these fields and this body.
+    ///
+    /// # Panics
+    ///
+    /// At compile time, in a constant: if it has more than [`PREPARED_BYTES_MAX`] bytes, or if the
+    /// status allows no content (there is little to prepare then).
+    pub const fn new(
+        status: Status,
+        fields: &[(FieldName<'_>, FieldValue<'_>)],
+        body: &[u8],
+    ) -> Prepared {
+        assert!(status.allows_content(), "an answer that has a body");
+        let mut made = Prepared {
+            status,
+            bytes: [0; PREPARED_BYTES_MAX],
+            fields: 0,
+            body: 0,
+            len: 0,
+        };
+        let mut at = 0;
+        while at < fields.len() {
+            let (name, value) = fields[at];
+            made = made.with(name.0).with(b": ").with(value.0).with(b"\r\n");
+            at += 1;
+        }
+        made.fields = made.len;
+        let (digits, len) = short_length(body.len() as u16);
+        let (digits, _) = digits.split_at(len);
+        made = made.with(b"Content-Length: ").with(digits);
+        made.body = made.len;
+        made.with(body)
+    }
+
+    const fn with(mut self, more: &[u8]) -> Prepared {
+        assert!(
+            more.len() <= PREPARED_BYTES_MAX - self.len,
+            "a prepared answer is too long"
+        );
+        let (_, place) = self.bytes.split_at_mut(self.len);
+        let (place, _) = place.split_at_mut(more.len());
+        place.copy_from_slice(more);
+        self.len += more.len();
+        self
+    }
+}
+
+impl<'s> Reply<'s> {
+    /// Answers with what stands ready. It always fits, if answers of [`PREPARED_BYTES_MAX`] bytes
+    /// and a head are promised; where it does not, 500 stands in its place.
+    // Inline: of a static the length is known then, and the copy is of fixed size.
+    #[inline(always)]
+    pub fn prepared(self, answer: &Prepared) -> Done {
+        let head = self.status(answer.status);
+        if !head.is_plain() {
+            return head.prepared_anyhow(answer);
+        }
+        or_500(head.rest(answer.bytes.get(..answer.len).unwrap_or_default()))
+    }
+}
+
+impl<'s> ReplyHead<'s> {
+    #[inline(never)]
+    fn prepared_anyhow(self, answer: &Prepared) -> Done {
+        let fields = answer.bytes.get(..answer.fields).unwrap_or_default();
+        let body = answer
+            .bytes
+            .get(answer.body..answer.len)
+            .unwrap_or_default();
+        or_500(self.lines(fields).body_anyhow(body))
+    }
+}
+
+#[inline(always)]
+fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
+    match outcome {
+        Ok(done) => done,
+        Err(Full(reply)) => reply.bare(Status::INTERNAL_SERVER_ERROR),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use crate::buffer::{RecvBuffer, SendBuffer};
+    use crate::connection::{Connection, Site, Step};
+    use crate::limits::Limits;
+    use crate::wire::Date;
+    use std::vec::Vec;
+
+    use super::*;
+
+    const FIELDS: &[(FieldName<'_>, FieldValue<'_>)] = &[
+        (FieldName::CONTENT_TYPE, FieldValue::JSON),
+        (FieldName::CACHE_CONTROL, FieldValue(b"no-store")),
+    ];
+    static EMPTY: Prepared = Prepared::new(Status::OK, &[], b"");
+    static LONG: Prepared = Prepared::new(Status::CREATED, FIELDS, &[b'x'; 310]);
+
+    /// What comes out for these bytes, and how often was asked.
+    fn answers(
+        input: &[u8],
+        site: &Site<'_>,
+        answer: &dyn Fn(Reply<'_>) -> Done,
+    ) -> (Vec<u8>, usize) {
+        let mut rx = RecvBuffer::<[u8; 1024]>::new();
+        let mut tx = SendBuffer::<[u8; 1024]>::new();
+        let mut connection = Connection::new();
+        rx.space()[..input.len()].copy_from_slice(input);
+        rx.filled(input.len());
+        let (mut out, mut asked) = (Vec::new(), 0);
+        loop {
+            match connection.step(site, &mut rx, &mut tx) {
+                Step::Request(exchange) => {
+                    asked += 1;
+                    let _ = answer(exchange.reply);
+                }
+                Step::Write(bytes) => {
+                    out.extend_from_slice(bytes);
+                    let len = bytes.len();
+                    tx.sent(len);
+                }
+                Step::Read(_) => rx.end(),
+                Step::Close => return (out, asked),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_prepared_answer_is_the_bytes_of_a_written_one() {
+        let date = Date::from_unix(784_111_777);
+        let server = crate::connection::ServerName::new("a/1");
+        let requests: [&[u8]; 7] = [
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        ];
+        // With the smaller promise only the empty one fits.
+        for (reply_bytes_max, fits) in [(512, true), (160, false)] {
+            let limits = Limits {
+                reply_bytes_max,
+                ..Limits::DEFAULT
+            };
+            for choice in 0..8 {
+                let site = Site {
+                    date: (choice & 1 == 0).then_some(&date),
+                    server: server.filter(|_| choice & 2 == 0),
+                    draining: choice & 4 != 0,
+                    ..Site::new(&limits)
+                };
+                for request in requests {
+                    let with = |answer: &dyn Fn(Reply<'_>) -> Done| answers(request, &site, answer);
+                    let long = with(&|reply| reply.prepared(&LONG));
+                    let written = with(&|reply| {
+                        let head = reply.status(Status::CREATED);
+                        let [one, other] = [FIELDS[0], FIELDS[1]];
+                        let head = head.field(one.0, one.1).field(other.0, other.1);
+                        or_500(head.body(&[b'x'; 310]))
+                    });
+                    assert_eq!(long, written);
+                    let empty = with(&|reply| reply.prepared(&EMPTY));
+                    assert_eq!(
+                        empty,
+                        with(&|reply| or_500(reply.status(Status::OK).body(b"")))
+                    );
+                    assert!(empty.1 > 0 && empty.0.starts_with(b"HTTP/1.1 200 OK\r\n"));
+                    let long = long.0.starts_with(b"HTTP/1.1 201 Created\r\n");
+                    assert!(long == fits || request.starts_with(b"HEAD"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,635 @@
+//! The network as a ring of submissions and completions.
+//!
+//! [`Ring`] is a [`Driver`] as one over io_uring has to be, with a simulated ring in its middle.
+//! Above it keeps the contract of the trait; below it submits operations, each with the buffer that
+//! it works on, and reaps completions:
+//!
+//! ```text
+//! recv(None) -> Poll --readable--> a slot is taken -> ReceiveOnce -> Received with the slot,
+//!                                                     Ended, or Poll again (EAGAIN)
+//! recv(rx) ---> Receive -> Received
+//! send(tx) ---> Send --short--> Send the rest .. -> Sent
+//! accepted ---> Watch -> Lost, once nothing is in flight
+//! start ------> Accept -> Accepted, Accepted, .. until the ring ends it; then it is started again
+//! ```
+//!
+//! What the ring does with an operation and when is the seed's choice: at once or later, and in any
+//! order. A completion lies in the queue for a while before it is reaped; what is called back then
+//! is done already, and the bytes count. `cancel` and `close` wait for the operations that hold
+//! buffers, as they must (the kernel may still write), but not for the others: those complete
+//! later, perhaps when their connection is closed and its place given to another one.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
+use barewire_core::driver::{
+    Address, Completion, Driver, InFlight, Instant, PeerId, Slots, Trouble,
+};
+
+use super::client::Plan;
+use super::faults::Faults;
+use super::hap::Hap;
+use super::net::{Net, SimSocket};
+use super::task::{Done, Operation, Task, filled, of};
+
+/// Milliseconds without an accept after one that failed for want of something.
+const BACKOFF_MS: u64 = 100;
+
+/// One connection, as the driver knows it.
+#[derive(Debug, Default)]
+struct Place {
+    generation: u32,
+    socket: Option<SimSocket>,
+    /// The worker has heard of it.
+    known: bool,
+    /// A receive without a buffer is in flight.
+    waits: bool,
+    /// The watch has told.
+    broken: bool,
+    lost: bool,
+}
+
+/// A simulated [`Driver`] that works by completions; see the [module](self).
+#[derive(Debug)]
+pub struct Ring {
+    net: Net,
+    operations: Vec<Operation>,
+    /// Done, not reaped.
+    queue: Vec<Done>,
+    made: u64,
+    reaped: u64,
+    places: Vec<Place>,
+    free: Vec<u32>,
+    /// To be reported.
+    reports: VecDeque<Completion>,
+    /// Receives for which there was no slot, first come first.
+    starved: VecDeque<PeerId>,
+    /// The accept for many is submitted.
+    accepts: bool,
+    /// It has ended, and that is in the queue.
+    accept_ended: bool,
+    accept_after: Option<Instant>,
+    /// Accepted, but there was no place.
+    surplus: VecDeque<(SimSocket, Address)>,
+    accepting: bool,
+    notified: bool,
+    now: Instant,
+}
+
+impl Ring {
+    /// A driver for at most `places` connections at once.
+    pub(super) fn new(net: Net, places: usize) -> Ring {
+        Ring {
+            now: Instant(net.now),
+            net,
+            operations: Vec::new(),
+            queue: Vec::new(),
+            made: 0,
+            reaped: 0,
+            places: (0..places).map(|_| Place::default()).collect(),
+            free: (0..places as u32).rev().collect(),
+            reports: VecDeque::new(),
+            starved: VecDeque::new(),
+            accepts: false,
+            accept_ended: false,
+            accept_after: None,
+            surplus: VecDeque::new(),
+            accepting: true,
+            notified: false,
+        }
+    }
+
+    /// The same over a network of its own.
+    pub fn with_faults(seed: u64, plans: Vec<Plan>, faults: Faults, places: usize) -> Ring {
+        Ring::new(Net::new(seed, plans, faults, 0), places)
+    }
+
+    /// The network below.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The network below, to steer.
+    pub fn net_mut(&mut self) -> &mut Net {
+        &mut self.net
+    }
+
+    // --- the ring
+
+    fn submit(&mut self, peer: PeerId, task: Task) {
+        let Some(socket) = self.place(peer).and_then(|place| place.socket.as_ref()) else {
+            return;
+        };
+        let socket = socket.at();
+        let operation = Operation { peer, socket, task };
+        // At once, sometimes; then it is done before the submission returns.
+        let operation = match self.net.rng.below(3) {
+            0 => match self.attempt(operation) {
+                Some(operation) => operation,
+                None => return,
+            },
+            _ => operation,
+        };
+        self.operations.push(operation);
+        self.net.wake_soon(socket);
+    }
+
+    /// Does it, if that can be: then it is in the queue. Otherwise it comes back.
+    fn attempt(&mut self, operation: Operation) -> Option<Operation> {
+        let Operation {
+            peer,
+            socket: at,
+            mut task,
+        } = operation;
+        let link = &self.net.links[at];
+        let news = !link.inbox.is_empty() || link.fin || link.reset;
+        let hung_up = link.reset || (link.fin && link.server_fin);
+        let socket = self.places[peer.index as usize].socket.as_ref();
+        let result = match (&mut task, socket) {
+            (Task::Poll, _) if news => Ok(0),
+            (Task::Watch, _) if hung_up => Ok(0),
+            (Task::Poll | Task::Watch, _) | (_, None) => Err(Trouble::WouldBlock),
+            (Task::Receive(rx), Some(socket)) => self.net.recv(socket, rx.space()),
+            (Task::ReceiveOnce(slot), Some(socket)) => self.net.recv(socket, slot.rx.space()),
+            (Task::Send(tx), Some(_)) if tx.pending().is_empty() => Ok(0),
+            (Task::Send(tx), Some(socket)) => self.net.send(socket, tx.pending()),
+        };
+        let once = matches!(task, Task::ReceiveOnce(_));
+        match result {
+            // The ring itself goes on with it.
+            Err(Trouble::WouldBlock) if !once => Some(Operation {
+                peer,
+                socket: at,
+                task,
+            }),
+            Err(Trouble::Interrupted) => {
+                self.net.wake_soon(at);
+                Some(Operation {
+                    peer,
+                    socket: at,
+                    task,
+                })
+            }
+            result => {
+                self.complete(peer, task, result);
+                None
+            }
+        }
+    }
+
+    fn complete(&mut self, peer: PeerId, task: Task, result: Result<usize, Trouble>) {
+        self.made += 1;
+        let number = self.made;
+        self.queue.push(Done {
+            peer,
+            task,
+            result,
+            number,
+        });
+    }
+
+    /// Brings the operations of a connection forward, in any order.
+    fn work(&mut self, socket: usize) {
+        let mut from = 0;
+        while let Some(more) = self.operations[from..]
+            .iter()
+            .position(|one| one.socket == socket)
+        {
+            let operation = self.operations.swap_remove(from + more);
+            match self.attempt(operation) {
+                Some(operation) => {
+                    self.operations.push(operation);
+                    let last = self.operations.len() - 1;
+                    self.operations.swap(from + more, last);
+                    from += more + 1;
+                }
+                None => from += more,
+            }
+        }
+    }
+
+    /// The accept for many: connections until it is ended, by want, by a fault, or by chance.
+    fn work_accept(&mut self) {
+        while self.accepts {
+            match self.net.accept() {
+                Ok(accepted) => self.surplus.push_back(accepted),
+                Err(Trouble::WouldBlock) => return,
+                Err(Trouble::Interrupted) => return self.net.wake_listener_soon(),
+                Err(Trouble::Aborted) => self.accepts = false,
+                Err(_) => {
+                    self.accepts = false;
+                    self.accept_after = Some(Instant(self.net.now + BACKOFF_MS * 1_000_000));
+                }
+            }
+            let ends = self.net.rng.chance(8);
+            self.accepts &= !ends;
+            self.accept_ended |= !self.accepts;
+            self.net.haps.note_if(!self.accepts, Hap::AcceptEnded);
+        }
+    }
+
+    // --- the driver
+
+    fn place(&mut self, peer: PeerId) -> Option<&mut Place> {
+        let place = self.places.get_mut(peer.index as usize)?;
+        (place.generation == peer.generation && place.socket.is_some()).then_some(place)
+    }
+
+    fn wants_accept(&self) -> bool {
+        self.accepting && !self.accepts && !self.free.is_empty()
+    }
+
+    fn admit(&mut self) {
+        while let Some((socket, from)) = self.surplus.pop_front() {
+            if !self.accepting {
+                self.net.close(socket, true);
+                continue;
+            }
+            let Some(index) = self.free.pop() else {
+                self.surplus.push_front((socket, from));
+                // No more for now; those that are on their way have to wait here.
+                self.accepts = false;
+                self.net.haps.note(Hap::AcceptedTooMany);
+                return;
+            };
+            let place = &mut self.places[index as usize];
+            let generation = place.generation;
+            let peer = PeerId { index, generation };
+            self.net.name(&socket, peer.to_word());
+            *place = Place {
+                generation,
+                socket: Some(socket),
+                ..Place::default()
+            };
+            self.submit(peer, Task::Watch);
+            self.reports.push_back(Completion::Accepted { peer, from });
+        }
+        if self.wants_accept() && self.accept_after.is_none_or(|after| after <= self.now) {
+            self.accept_after = None;
+            self.accepts = true;
+            self.work_accept();
+        }
+    }
+
+    /// Gives a slot to a receive that has none; `false`: there is none.
+    fn feed(&mut self, peer: PeerId, slots: &mut Slots<'_>) -> bool {
+        let sends = self.is_sending(peer);
+        let Some(place) = self.place(peer) else {
+            return true;
+        };
+        if !place.waits {
+            return true;
+        }
+        if sends {
+            // Both halves of a slot: not before the send is done.
+            self.submit(peer, Task::Poll);
+            return true;
+        }
+        match slots.take() {
+            Some(slot) => self.submit(peer, Task::ReceiveOnce(slot)),
+            None if place.broken => self.lose(peer, InFlight::default()),
+            None => return false,
+        }
+        true
+    }
+
+    fn is_sending(&self, peer: PeerId) -> bool {
+        let sends = |other: PeerId, task: &Task| other == peer && matches!(task, Task::Send(_));
+        self.operations.iter().any(|one| sends(one.peer, &one.task))
+            || self.queue.iter().any(|one| sends(one.peer, &one.task))
+    }
+
+    /// Whether any operation with a buffer is in flight, or any completion to be reported.
+    fn is_busy_with(&self, peer: PeerId) -> bool {
+        let holds =
+            |other: PeerId, task: &Task| other == peer && !matches!(task, Task::Poll | Task::Watch);
+        self.operations.iter().any(|one| holds(one.peer, &one.task))
+            || self.queue.iter().any(|one| holds(one.peer, &one.task))
+            || self.reports.iter().any(|one| of(one) == Some(peer))
+    }
+
+    /// Reaps one completion.
+    fn reap(&mut self, done: Done, slots: &mut Slots<'_>) {
+        self.net
+            .haps
+            .note_if(done.number < self.reaped, Hap::OutOfOrder);
+        self.reaped = self.reaped.max(done.number);
+        let Done {
+            peer, task, result, ..
+        } = done;
+        let Some(place) = self.place(peer) else {
+            // Buffers were waited for when it was closed.
+            assert!(matches!(task, Task::Poll | Task::Watch), "a late buffer");
+            self.net.haps.note(Hap::LateCompletion);
+            return;
+        };
+        match (task, result) {
+            (Task::Poll, _) => {
+                if !self.feed(peer, slots) && !self.starved.contains(&peer) {
+                    self.net.haps.note(Hap::SlotsExhausted);
+                    self.starved.push_back(peer);
+                }
+            }
+            (Task::Watch, _) => place.broken = true,
+            (Task::Receive(rx), Ok(n)) => {
+                let what = filled(rx, n);
+                let tx = None;
+                self.reports
+                    .push_back(Completion::Received { peer, rx, tx, what });
+            }
+            (Task::ReceiveOnce(slot), Ok(0)) => {
+                place.waits = false;
+                slots.give(slot);
+                self.reports.push_back(Completion::Ended { peer });
+            }
+            (Task::ReceiveOnce(Slot { rx, tx }), Ok(n)) => {
+                place.waits = false;
+                let what = filled(rx, n);
+                let tx = Some(tx);
+                self.reports
+                    .push_back(Completion::Received { peer, rx, tx, what });
+            }
+            (Task::ReceiveOnce(slot), Err(Trouble::WouldBlock)) => {
+                slots.give(slot);
+                self.submit(peer, Task::Poll);
+            }
+            (Task::ReceiveOnce(slot), Err(_)) => {
+                slots.give(slot);
+                self.lose(peer, InFlight::default());
+            }
+            (Task::Send(tx), Ok(n)) => {
+                tx.sent(n);
+                match tx.pending().is_empty() {
+                    true => self.reports.push_back(Completion::Sent { peer, tx }),
+                    false => self.submit(peer, Task::Send(tx)),
+                }
+            }
+            (Task::Receive(rx), Err(_)) => {
+                let (rx, tx) = (Some(rx), None);
+                self.lose(peer, InFlight { rx, tx });
+            }
+            (Task::Send(tx), Err(_)) => {
+                let (rx, tx) = (None, Some(tx));
+                self.lose(peer, InFlight { rx, tx });
+            }
+        }
+    }
+
+    /// Reports a connection as lost, with all that is in flight for it.
+    fn lose(&mut self, peer: PeerId, mut home: InFlight) {
+        let others = self.call_back(peer);
+        home.rx = home.rx.or(others.rx);
+        home.tx = home.tx.or(others.tx);
+        if let Some(place) = self.place(peer) {
+            place.lost = true;
+            let InFlight { rx, tx } = home;
+            self.reports.push_back(Completion::Lost { peer, rx, tx });
+        }
+    }
+
+    /// Waits until no operation of this connection holds a buffer, and takes the buffers home, also
+    /// from what was not reported yet.
+    fn call_back(&mut self, peer: PeerId) -> InFlight {
+        let mut home = InFlight::default();
+        if let Some(place) = self.place(peer) {
+            place.waits = false;
+        }
+        self.starved.retain(|other| *other != peer);
+        for at in (0..self.operations.len()).rev() {
+            let one = &self.operations[at];
+            if one.peer != peer || matches!(one.task, Task::Watch) {
+                continue;
+            }
+            let mut operation = Some(self.operations.swap_remove(at));
+            // The ring was quicker, sometimes.
+            if self.net.rng.chance(100) {
+                operation = operation.and_then(|operation| self.attempt(operation));
+            }
+            if let Some(Operation { task, .. }) = operation {
+                self.net.haps.note(Hap::CancelInTime);
+                // Nobody waits for one without a buffer.
+                self.complete(peer, task, Err(Trouble::WouldBlock));
+            }
+        }
+        for at in (0..self.queue.len()).rev() {
+            let one = &self.queue[at];
+            if one.peer != peer || matches!(one.task, Task::Poll | Task::Watch) {
+                continue;
+            }
+            let Done { task, result, .. } = self.queue.swap_remove(at);
+            self.net.haps.note_if(result.is_ok(), Hap::CancelTooLate);
+            match task {
+                Task::Receive(rx) => {
+                    if let Ok(n) = result {
+                        filled(rx, n);
+                    }
+                    home.rx = Some(rx);
+                }
+                Task::ReceiveOnce(Slot { rx, tx }) => {
+                    if let Ok(n) = result {
+                        filled(rx, n);
+                    }
+                    (home.rx, home.tx) = (Some(rx), Some(tx));
+                }
+                Task::Send(tx) => {
+                    tx.sent(result.unwrap_or(0));
+                    home.tx = Some(tx);
+                }
+                Task::Poll | Task::Watch => {}
+            }
+        }
+        let mut kept = VecDeque::new();
+        for report in self.reports.drain(..) {
+            match report {
+                Completion::Received {
+                    peer: of, rx, tx, ..
+                } if of == peer => {
+                    home.rx = Some(rx);
+                    home.tx = tx.or(home.tx);
+                }
+                Completion::Sent { peer: of, tx } if of == peer => home.tx = Some(tx),
+                Completion::Lost {
+                    peer: of, rx, tx, ..
+                } if of == peer => {
+                    home.rx = rx.or(home.rx);
+                    home.tx = tx.or(home.tx);
+                }
+                Completion::Ended { peer: of } if of == peer => {}
+                other => kept.push_back(other),
+            }
+        }
+        self.reports = kept;
+        home
+    }
+
+    /// Whoever has nothing in flight and was found broken is reported once.
+    fn tell_broken(&mut self) {
+        for index in 0..self.places.len() {
+            let place = &self.places[index];
+            if !place.broken || place.lost || place.waits || !place.known {
+                continue;
+            }
+            let peer = PeerId {
+                index: index as u32,
+                generation: place.generation,
+            };
+            if place.socket.is_some() && !self.is_busy_with(peer) {
+                self.lose(peer, InFlight::default());
+            }
+        }
+    }
+}
+
+impl Driver for Ring {
+    type Error = Infallible;
+
+    fn recv(&mut self, peer: PeerId, rx: Option<&'static mut RecvBuffer>) {
+        let place = self.place(peer).expect("a receive for a closed connection");
+        if place.lost {
+            let tx = None;
+            return self.reports.push_back(Completion::Lost { peer, rx, tx });
+        }
+        place.waits = rx.is_none();
+        match rx {
+            Some(rx) => self.submit(peer, Task::Receive(rx)),
+            None => self.submit(peer, Task::Poll),
+        }
+    }
+
+    fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        let place = self.place(peer).expect("a send to a closed connection");
+        if place.lost {
+            let (rx, tx) = (None, Some(tx));
+            return self.reports.push_back(Completion::Lost { peer, rx, tx });
+        }
+        self.submit(peer, Task::Send(tx));
+    }
+
+    fn shutdown(&mut self, peer: PeerId) {
+        let place = self.places.get(peer.index as usize);
+        let place = place.filter(|place| place.generation == peer.generation);
+        if let Some(socket) = place.and_then(|place| place.socket.as_ref()) {
+            self.net.shutdown(socket);
+        }
+    }
+
+    fn cancel(&mut self, peer: PeerId) -> InFlight {
+        self.call_back(peer)
+    }
+
+    fn close(&mut self, peer: PeerId, abort: bool) -> InFlight {
+        if self.place(peer).is_none() {
+            return InFlight::default();
+        }
+        let home = self.call_back(peer);
+        self.reports.retain(|report| of(report) != Some(peer));
+        // The watch ends with the socket, and says so later.
+        for at in (0..self.operations.len()).rev() {
+            if self.operations[at].peer == peer {
+                let Operation { task, .. } = self.operations.swap_remove(at);
+                self.complete(peer, task, Err(Trouble::WouldBlock));
+            }
+        }
+        let place = &mut self.places[peer.index as usize];
+        let socket = place.socket.take();
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(peer.index);
+        if let Some(socket) = socket {
+            self.net.close(socket, abort);
+        }
+        home
+    }
+
+    fn accepting(&mut self, yes: bool) {
+        if self.accepting && !yes {
+            self.accepting = false;
+            self.accepts = false;
+            self.net.stop_listening();
+            self.admit();
+        }
+    }
+
+    fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), Infallible> {
+        self.net.begin_turn();
+        self.admit();
+        let fed = slots.available() > 0 && !self.starved.is_empty();
+        let accept = self.accept_after.filter(|_| self.wants_accept());
+        let until = match (until, accept) {
+            _ if fed || self.is_busy() => Some(self.now),
+            (Some(until), Some(accept)) => Some(until.min(accept)),
+            (until, accept) => until.or(accept),
+        };
+        loop {
+            self.net.act_due();
+            while let Some(socket) = self.net.pop_ready() {
+                self.work(socket);
+            }
+            if std::mem::take(&mut self.net.listener_ready) {
+                self.work_accept();
+            }
+            let admits = !self.surplus.is_empty() && !self.free.is_empty();
+            let told = std::mem::take(&mut self.accept_ended);
+            let there = !self.queue.is_empty() || admits || told || self.net.woken;
+            if there || !self.net.pass_time(until) {
+                break;
+            }
+        }
+        self.now = Instant(self.net.now);
+        if std::mem::take(&mut self.net.woken) {
+            self.net.haps.note(Hap::Woken);
+            self.notified = true;
+        }
+        while slots.available() > 0
+            && let Some(peer) = self.starved.pop_front()
+        {
+            self.feed(peer, slots);
+        }
+        self.admit();
+        // Some of them, in any order: the rest is reaped in the next turn.
+        let all = self.queue.len();
+        let most = match self.net.rng.below(4) {
+            0 => self.net.rng.one_to(all),
+            _ => all,
+        };
+        for _ in 0..most.min(all) {
+            let at = self.net.rng.below(self.queue.len().min(all));
+            if at < self.queue.len() {
+                let done = self.queue.swap_remove(at);
+                self.reap(done, slots);
+            }
+        }
+        self.tell_broken();
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Completion> {
+        if std::mem::take(&mut self.notified) {
+            return Some(Completion::Notified);
+        }
+        let report = self.reports.pop_front()?;
+        if let Completion::Accepted { peer, .. } = report
+            && let Some(place) = self.place(peer)
+        {
+            place.known = true;
+        }
+        Some(report)
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn tick(&mut self) -> Instant {
+        self.now = Instant(self.net.now);
+        self.now
+    }
+
+    fn local(&self, _: PeerId) -> Option<Address> {
+        Some(self.net.local())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.notified || !self.reports.is_empty() || !self.queue.is_empty()
+    }
+}
