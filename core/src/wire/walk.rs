@@ -1,8 +1,8 @@
 //! The fast way through a head: complete lines of the usual form, along the bit maps of its bytes.
 //!
 //! ```text
-//! request line:  a usual method, SP, '/', compared as one word; a path of a vector at most, or from
-//!                one byte to the next that is unusual in a target, and a look at each, up to SP;
+//! request line:  a usual method, SP, '/', compared as one word; a path of a vector at most, or
+//!                from one byte to the next that is unusual in a target, and a look at each, to SP;
 //!                the eleven bytes from SP on are compared as two words
 //! field line:    ends at the next control character, which must be CR, LF
 //!                empty: the head is complete
@@ -14,9 +14,9 @@
 //!
 //! What it takes, the slow way would take the same: the tests below compare the two.
 //!
-//! Each line is looked up in one window of 64 bytes: its name, the value of `Host`, its port need no
-//! bounds test of their own. Where fewer than 64 bytes are left, the window is one of a copy with
-//! zeros behind it; who has readable bytes behind the request spares that
+//! Each line is looked up in one window of 64 bytes: its name, the value of `Host`, its port need
+//! no bounds test of their own. Where fewer than 64 bytes are left, the window is one of a copy
+//! with zeros behind it; who has readable bytes behind the request spares that
 //! ([`advance_within`](HeadState::advance_within)).
 //!
 //! Where the instructions go (callgrind; default build and x86-64-v3): of the 405 and 373 of the
@@ -45,7 +45,8 @@ use crate::limits::{FIELD_NAME_BYTES_MAX, Limits};
 impl HeadState {
     /// The fast way: takes complete lines of the usual form, in one walk along the bit maps of the
     /// bytes. It stops, with `next` behind the last line that it took, at whatever is unusual, and
-    /// where the bytes end: what that is, the slow way finds out. Says whether the head is complete.
+    /// where the bytes end: what that is, the slow way finds out. Says whether the head is
+    /// complete.
     ///
     /// The head so far is the first `len` bytes of `room`. What is behind them is read, and not
     /// believed.
@@ -205,8 +206,8 @@ impl HeadState {
 /// windows. The copy costs 20 instructions, and pipelined requests ask for it once in many.
 const NEAR: usize = 4 * WINDOW;
 
-/// Bytes of the window that a small head's request line is looked up in: the longest method with SP,
-/// and a vector of 32 bytes behind it.
+/// Bytes of the window that a small head's request line is looked up in: the longest method with
+/// SP, and a vector of 32 bytes behind it.
 const FRONT: usize = 40;
 
 /// What a window on the front of a request line tells.
