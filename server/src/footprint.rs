@@ -124,7 +124,7 @@ mod tests {
     fn the_sum_names_every_part() {
         let config = Config::default();
         let sum = config.memory_bytes_max(2);
-        let tables = 2 * (5_064 * 196 + 5_000 * (2 * 32 + 16)) + 32_768 * 8;
+        let tables = 2 * (5_064 * 188 + 5_000 * (2 * 32 + 16)) + 32_768 * 8;
         let stacks = 2 * (2_097_152 + 163_840);
         assert_eq!(sum, 163_840_000 + tables + stacks + 8_388_608);
     }
