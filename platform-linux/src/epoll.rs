@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -26,7 +27,8 @@ pub struct Epoll {
     listener: Option<Listener>,
     wake: Arc<OwnedFd>,
     events: [epoll::Event; BATCH],
-    /// The system does not know `epoll_pwait2`: it is older than Linux 5.11, or a sandbox.
+    /// The system does not know `epoll_pwait2`: it is older than Linux 5.11 (ENOSYS), or a sandbox
+    /// that is, and forbids what it does not know (EPERM, which is no error of the call itself).
     in_millis: bool,
 }
 
@@ -100,7 +102,7 @@ impl Epoll {
         let events = &mut self.events[..room];
         if !self.in_millis {
             match epoll::wait(&self.epoll, &mut *events, timeout) {
-                Err(Errno::NOSYS) => self.in_millis = true,
+                Err(Errno::NOSYS | Errno::PERM) => self.in_millis = true,
                 outcome => return outcome,
             }
         }
@@ -117,6 +119,8 @@ impl Epoll {
 
 const _: () = assert!(size_of::<epoll::Event>() == size_of::<libc::epoll_event>());
 const _: () = assert!(align_of::<epoll::Event>() == align_of::<libc::epoll_event>());
+const _: () = assert!(offset_of!(epoll::Event, flags) == offset_of!(libc::epoll_event, events));
+const _: () = assert!(offset_of!(epoll::Event, data) == offset_of!(libc::epoll_event, u64));
 
 /// Rounded up: a wait that ends early would be repeated with nothing left to wait for.
 fn millis(timeout: &Timespec) -> libc::c_int {

@@ -14,8 +14,8 @@ use crate::platform::SPREADS;
 pub struct Config {
     /// Where to listen; port 0 takes a free one. Default 127.0.0.1:8080.
     pub bind: SocketAddr,
-    /// Threads, each with a loop and a listener of its own. 0: as many as the machine gives this
-    /// process, processors and quotas counted. Default 0.
+    /// Threads that serve, each with a loop of its own. 0: as many as the machine gives this process,
+    /// processors and quotas counted. Default 0.
     pub workers: usize,
     /// How connections come to the workers. Default: as the system does it best.
     pub accept: Accept,
@@ -67,7 +67,8 @@ impl Default for Config {
     }
 }
 
-/// How connections come to the workers.
+/// How connections come to the workers. Either way each worker has its share of the connections
+/// that are served at a time, and says 503 beyond it, whatever room others have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// Each worker has a listener of its own on the port, and the system spreads connections over

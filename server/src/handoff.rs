@@ -36,8 +36,9 @@ const RETRY_NANOS: u64 = 1_000_000;
 /// with a listener of its own does it.
 const BACK_OFF_NANOS: u64 = 100_000_000;
 
-/// Bytes of the acceptor's stack: its events (256 of 48 bytes on the largest platform, and what the
-/// system writes them to), and as much again as a thread of Rust takes for itself.
+/// Bytes of the acceptor's stack: its kernel with 256 events of 40 bytes (kqueue's, the largest), the
+/// 64 bytes each that FreeBSD writes them to, and ten times as much for whatever a thread of Rust
+/// takes for itself.
 pub(crate) const STACK_BYTES: usize = 256 << 10;
 
 /// Bytes of memory of the acceptor and its rings.
@@ -184,6 +185,9 @@ pub(crate) struct Acceptor<K: Kernel> {
     in_hand: Option<Arrival<K::Socket>>,
     /// The listener has not said `WouldBlock` since its last edge.
     is_acceptable: bool,
+    /// Nothing is accepted before, in nanoseconds: the system was short of something. (Not only a
+    /// longest wait: in a flood each connection ends that, and would be an accept in vain.)
+    rests_until: u64,
 }
 
 /// How a round of accepting ended.
@@ -211,6 +215,7 @@ impl<K: Kernel> Acceptor<K> {
             in_hand: None,
             // A connection may have come before the listener was registered.
             is_acceptable: true,
+            rests_until: 0,
         }
     }
 
@@ -226,7 +231,7 @@ impl<K: Kernel> Acceptor<K> {
                 Round::Idle => None,
                 Round::More => Some(now),
                 Round::Full => Some(now.saturating_add(RETRY_NANOS)),
-                Round::Short => Some(now.saturating_add(BACK_OFF_NANOS)),
+                Round::Short => Some(self.rests_until),
                 Round::Alone => break,
             };
             let count = self.kernel.poll(&mut events, until.map(Instant))?;
@@ -256,6 +261,7 @@ impl<K: Kernel> Acceptor<K> {
             let arrival = match self.in_hand.take() {
                 Some(arrival) => arrival,
                 None if !self.is_acceptable => return Round::Idle,
+                None if self.kernel.now().0 < self.rests_until => return Round::Short,
                 None => match self.kernel.accept() {
                     Ok(arrival) => arrival,
                     Err(Trouble::WouldBlock) => {
@@ -264,6 +270,8 @@ impl<K: Kernel> Acceptor<K> {
                     }
                     Err(Trouble::Interrupted | Trouble::Aborted) => continue,
                     Err(Trouble::Exhausted | Trouble::Lost | Trouble::Other(_)) => {
+                        let now = self.kernel.now().0;
+                        self.rests_until = now.saturating_add(BACK_OFF_NANOS);
                         return Round::Short;
                     }
                 },

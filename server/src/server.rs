@@ -373,7 +373,8 @@ impl<F> Crew<'_, F> {
             }
             drop(ready);
             if let Err(error) = acceptor.work(&order, RUN) {
-                // Without events nobody comes in; who is there is served.
+                // Without events nobody comes in. Who is there is served, until somebody looks
+                // (`has_ended`) and stops the rest.
                 eprintln!("barewire: accepting ends: {error}");
             }
         };
@@ -472,7 +473,8 @@ fn work<K: Kernel<Error = io::Error>, A: App>(
     let mut draining = false;
     loop {
         if let Err(error) = worker.turn(None) {
-            // Without events nothing can go on; the other workers do.
+            // Without events nothing can go on. The other workers do, until somebody looks
+            // (`has_ended`) and stops them.
             eprintln!("barewire: a worker ends: {error}");
             worker.abort();
             return worker.tally();

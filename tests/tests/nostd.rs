@@ -6,7 +6,8 @@ mod bounded;
 use std::process::Command;
 use std::time::Duration;
 
-// The program makes its system calls itself: it knows one system and two processors.
+// The programs make their system calls themselves: they know one system and two processors.
+
 /// What a script of `tests/nostd` says.
 fn script(name: &str) -> String {
     let (target, _) = bounded::built_in();

@@ -9,13 +9,16 @@
 //! minute for each on two cores.
 
 #[allow(dead_code)] // each test uses a part of it
+mod bounded;
+#[allow(dead_code)] // each test uses a part of it
 mod sources;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bounded::Process;
 use sources::{all, read, root};
 
 /// Seeds within which the simulation has to find a bug.
@@ -23,6 +26,10 @@ const SEEDS: u64 = 10_000;
 
 /// Time for a build and a search: some minutes on a machine that is busy with others.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Runs tests for ten minutes at most: one that spins with a bug in it shall not outlive us, whether
+/// we give it up, are interrupted, or are killed. (Who ends cargo does not end what it runs.)
+const RUNNER: &str = r#"target."cfg(all())".runner = ["timeout", "-k", "1", "600"]"#;
 
 struct Bug {
     name: String,
@@ -81,22 +88,23 @@ fn a_bug_that_cannot_be_planted_any_more_is_seen() {
 }
 
 /// A copy of the sources, gone with it.
-struct Copy(PathBuf);
+struct Garden(PathBuf);
 
-impl Copy {
-    fn new() -> Copy {
+impl Garden {
+    fn new() -> Garden {
         let folder = format!("barewire-planted-{}", std::process::id());
-        let folder = std::env::temp_dir().join(folder);
+        // First, so that half a copy goes as well.
+        let garden = Garden(std::env::temp_dir().join(folder));
         for path in all() {
             // A workspace of its own, with thousands of files.
             if path.starts_with("fuzz") {
                 continue;
             }
-            let to = folder.join(&path);
+            let to = garden.0.join(&path);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(root().join(&path), to).unwrap();
         }
-        Copy(folder)
+        garden
     }
 
     fn write(&self, file: impl AsRef<Path>, text: &str) {
@@ -110,6 +118,7 @@ impl Copy {
         let log = self.0.join("log");
         let file = File::create(&log).unwrap();
         let child = Command::new(env!("CARGO"))
+            .args(["--config", RUNNER])
             .args(args)
             .current_dir(&self.0)
             .env("CARGO_TARGET_DIR", target.join("planted"))
@@ -119,7 +128,7 @@ impl Copy {
             .stderr(file.try_clone().unwrap())
             .stdout(file)
             .spawn();
-        let mut child = Mortal(child.unwrap());
+        let mut child = Process(child.unwrap());
         let began = Instant::now();
         let status = loop {
             if let Some(status) = child.0.try_wait().unwrap() {
@@ -136,19 +145,9 @@ impl Copy {
     }
 }
 
-impl Drop for Copy {
+impl Drop for Garden {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Ends with the test that started it.
-struct Mortal(Child);
-
-impl Drop for Mortal {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -181,18 +180,18 @@ fn pasted(said: &str) -> Option<String> {
 #[test]
 #[ignore = "builds the whole server a dozen times: minutes"]
 fn every_planted_bug_is_found() {
-    let copy = Copy::new();
+    let garden = Garden::new();
     let only = std::env::var("BAREWIRE_PLANTED").unwrap_or_default();
     let chosen = planted().into_iter().filter(|one| one.name.contains(&only));
     let (mut table, mut survivors, mut pastes) = (String::new(), Vec::new(), 0);
     for bug in chosen {
         let began = Instant::now();
         let text = read(&bug.file);
-        copy.write(&bug.file, &plant(&bug, &text).unwrap());
+        garden.write(&bug.file, &plant(&bug, &text).unwrap());
         let args = arguments(&bug.finder);
-        let (built, said) = copy.cargo(&[&args[..], &["--no-run"]].concat());
+        let (built, said) = garden.cargo(&[&args[..], &["--no-run"]].concat());
         assert!(built, "{} does not compile: {said}", bug.name);
-        let (passed, said) = copy.cargo(&args);
+        let (passed, said) = garden.cargo(&args);
         let words = match bug.finder.as_str() {
             // The names of tests say a lot as well.
             "sim" => said.lines().find(|line| line.starts_with("BAREWIRE_SEED=")),
@@ -215,7 +214,7 @@ fn every_planted_bug_is_found() {
         } else if let Some(found) = pasted(&said).filter(|_| pastes < 2) {
             // What is printed is a test, and it fails while the bug is there.
             pastes += 1;
-            copy.write("tests/tests/sim_found.rs", &found);
+            garden.write("tests/tests/sim_found.rs", &found);
             let test = [
                 "test",
                 "-p",
@@ -224,17 +223,17 @@ fn every_planted_bug_is_found() {
                 "sim_found",
                 "stays_found",
             ];
-            let (passed, said) = copy.cargo(&test);
+            let (passed, said) = garden.cargo(&test);
             assert!(!passed && said.contains("stays_found ... FAILED"), "{said}");
-            copy.write(&bug.file, &text);
-            let (passed, said) = copy.cargo(&test);
+            garden.write(&bug.file, &text);
+            let (passed, said) = garden.cargo(&test);
             assert!(passed && said.contains("1 passed"), "{said}");
-            copy.write(
+            garden.write(
                 "tests/tests/sim_found.rs",
                 &read("tests/tests/sim_found.rs"),
             );
         }
-        copy.write(&bug.file, &text);
+        garden.write(&bug.file, &text);
     }
     assert!(!table.is_empty(), "no bug with {only:?} in its name");
     assert!(survivors.is_empty(), "survived: {survivors:?}\n{table}");

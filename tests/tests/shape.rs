@@ -113,6 +113,47 @@ fn every_source_is_a_target_or_a_module() {
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
+/// The tests that the workflow runs on macOS, and those that it says it does not.
+fn on_macos(workflow: &str) -> (Vec<&str>, Vec<&str>) {
+    let words = workflow.split_whitespace().collect::<Vec<_>>();
+    let run = words.windows(2).filter(|two| two[0] == "--test");
+    let (_, rest) = workflow.split_once("# Not here: ").unwrap_or_default();
+    let not = rest.split(&[' ', ',', '#', '\n'][..]);
+    let end = not.clone().take_while(|word| !word.ends_with('.')).count();
+    let not = not.take(end + 1).map(|word| word.trim_end_matches('.'));
+    (
+        run.map(|two| two[1]).collect(),
+        not.filter(|word| !word.is_empty()).collect(),
+    )
+}
+
+#[test]
+fn every_test_runs_on_macos_or_is_named_as_one_that_does_not() {
+    let workflow = read(".github/workflows/ci.yml");
+    let (run, not) = on_macos(&workflow);
+    let mut named: Vec<&str> = run.into_iter().chain(not).collect();
+    named.sort_unstable();
+    let tests = files("rs").into_iter().filter(|path| is_target(path));
+    let mut tests: Vec<String> = tests
+        .filter_map(|path| {
+            let path = path.strip_prefix("tests/tests").ok()?.to_owned();
+            let file = path.iter().next()?.to_str()?;
+            Some(file.trim_end_matches(".rs").to_owned())
+        })
+        .collect();
+    tests.sort_unstable();
+    assert_eq!(named, tests);
+}
+
+#[test]
+fn what_the_workflow_names_is_read() {
+    let text = "# Not here: one, two,\n  # three.\n run: a b\n  --test four \\\n --test five\n";
+    let (run, not) = on_macos(text);
+    assert_eq!(run, ["four", "five"]);
+    assert_eq!(not, ["one", "two", "three"]);
+    assert_eq!(on_macos("nothing"), (vec![], vec![]));
+}
+
 #[test]
 fn modules_and_targets_are_told_from_other_files() {
     let text = "mod a;\npub mod b; // mod c;\n#[path = \"../d.rs\"]\n#[allow(dead_code)]\n\

@@ -129,7 +129,7 @@ fn attend(server: Server, signals: &Signals, shutdown_ms: u64) -> Code {
     let handle = server.handle();
     while signals.wait_timeout(LOOK).is_none() {
         if server.has_ended() {
-            complain("a worker has ended; stopping");
+            complain("a thread has ended; stopping");
             handle.abort();
             return report(server, false);
         }

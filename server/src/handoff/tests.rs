@@ -33,6 +33,10 @@ impl Kernel for Fake {
         let mut given = self.0.borrow_mut();
         given.waits.push(until);
         let batch = given.events.pop_front().ok_or("nothing more is told")?;
+        if let (true, Some(until)) = (batch.is_empty(), until) {
+            // It waited in vain.
+            given.now = given.now.max(until.0);
+        }
         for (into, event) in events.iter_mut().zip(&batch) {
             *into = *event;
         }
@@ -196,7 +200,13 @@ fn troubles_of_accepting_are_those_of_a_worker() {
     let mut stage = stage(1, backlog);
     assert_eq!(stage.acceptor.round(), Round::Short);
     assert_eq!(stage.taken(0), [1]);
+    // An edge says that more wait, and not that there is something for them.
+    stage.given.0.borrow_mut().now = BACK_OFF_NANOS - 1;
+    stage.acceptor.is_acceptable = true;
+    assert_eq!(stage.acceptor.round(), Round::Short);
+    assert_eq!(stage.given.0.borrow().backlog, [Ok(2)]);
     // It tries again without an edge, for no edge would come.
+    stage.given.0.borrow_mut().now = BACK_OFF_NANOS;
     assert_eq!(stage.acceptor.round(), Round::Idle);
     assert_eq!(stage.taken(0), [2]);
 }
@@ -205,7 +215,7 @@ fn troubles_of_accepting_are_those_of_a_worker() {
 fn it_waits_as_long_as_there_is_a_reason() {
     let stage = stage(1, [Err(Trouble::Exhausted)]);
     stage.given.0.borrow_mut().now = 5;
-    let events = [told(WAKER), told(LISTENER), told(WAKER), told(WAKER)];
+    let events = [told(WAKER), told(LISTENER), Vec::new(), told(WAKER)];
     stage.given.0.borrow_mut().events = events.into();
     let given = stage.given.clone();
     let order = Order::new(RUN);
@@ -214,8 +224,9 @@ fn it_waits_as_long_as_there_is_a_reason() {
         Err("nothing more is told")
     );
     let waits = given.0.borrow().waits.clone();
-    let expected = [Some(Instant(5 + BACK_OFF_NANOS)), None, None, None, None];
-    assert_eq!(waits, expected);
+    // Whatever comes meanwhile, the rest is as long.
+    let rest = Some(Instant(5 + BACK_OFF_NANOS));
+    assert_eq!(waits, [rest, rest, rest, None, None]);
 }
 
 #[test]

@@ -12,8 +12,9 @@ pub struct Event<'a> {
     pub value: f64,
 }
 
-/// As the server does it: members in any order, others skipped, twice is wrong; the id is taken
-/// where it lies, the value is the exact decimal.
+/// As the server does it with any body: members in any order, others skipped, twice is wrong; the
+/// id is taken where it lies, the value is the exact decimal. (Its short cut for the body as most
+/// clients write it, `json::Pair`, is left out.)
 #[inline(always)]
 pub fn ours(body: &[u8]) -> Option<(&[u8], Amount)> {
     let (id, number) = fields(body)?;

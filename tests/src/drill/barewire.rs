@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -166,14 +166,7 @@ impl Barewire {
     pub fn stop(mut self) -> Tally {
         assert!(self.lives(), "the server has ended before");
         self.terminate();
-        let end = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                break status;
-            }
-            assert!(Instant::now() < end, "the server does not end");
-            thread::sleep(Duration::from_millis(2));
-        };
+        let status = self.wait_for_end();
         let rest: Vec<String> = self.lines.iter().collect();
         let last = rest.last().expect("a last line");
         let count = |word| number_before(last, word).unwrap_or_else(|| panic!("{last}"));
@@ -188,6 +181,21 @@ impl Barewire {
         assert!(status.success() == tally.in_time, "{status}: {last}");
         assert_eq!(tally.panics, 0, "{last}");
         tally
+    }
+
+    /// Waits until it ends, which somebody has told it to, or it has found reason to.
+    ///
+    /// # Panics
+    /// If it goes on.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < end, "the server does not end");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn terminate(&self) {

@@ -73,7 +73,8 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Output {
     };
     assert!(
         status.success(),
-        "{command:?}: {status}\n{}",
+        "{command:?}: {status}\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     output

@@ -6,29 +6,20 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use barewire_tests::client::{Client, event, request};
 use barewire_tests::drill::{Manner, Patrol, proc};
 
-use super::{PATIENCE, alone, program, say, serve};
+use super::{PATIENCE, alone, bounded, program, say, serve};
 
 /// Says to the second process that it is the second.
 const INSIDE: &str = "BAREWIRE_DRILL_INSIDE";
 
-/// Ends a process, and with it (`--kill-child`) all that runs in its namespaces.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A command in namespaces of its own: network, processes and their `/proc`.
+/// A command in namespaces of its own: network, processes and their `/proc`. Whoever ends it ends all
+/// that runs there (`--kill-child`).
 fn inside(words: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     let mut flags = vec!["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
@@ -127,32 +118,17 @@ fn a_network_with_loss_and_resets() {
         "--exact",
         name,
     ];
-    let child = inside(&words)
-        .arg("--nocapture")
-        .env(INSIDE, "1")
-        .env("BAREWIRE_BIN", server)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("unshare");
-    let mut child = Killed(child);
-    let mut out = child.0.stdout.take().unwrap();
-    let mut err = child.0.stderr.take().unwrap();
-    let reader = |stream: &mut dyn std::io::Read| {
-        let mut text = String::new();
-        let _ = stream.read_to_string(&mut text);
-        text
-    };
-    // Nearly nothing comes on standard error while it passes.
-    let (text, errors) = (reader(&mut out), reader(&mut err));
-    let status = child.0.wait().unwrap();
+    let mut inside = inside(&words);
+    inside.arg("--nocapture");
+    inside.env(INSIDE, "1").env("BAREWIRE_BIN", server);
+    // Two drills of some seconds, each with waits of its own.
+    let output = bounded::run(&mut inside, 6 * PATIENCE);
+    let text = String::from_utf8_lossy(&output.stdout);
     for line in text.lines() {
         if let Some((_, line)) = line.split_once("drill: ") {
             say(line);
         }
     }
-    assert!(status.success(), "{status}\n{text}\n{errors}");
     assert!(text.contains("1 passed"), "it ran nothing: {text}");
 }
 
