@@ -88,6 +88,8 @@ impl HeadState {
             let Some(behind) = front
                 .and_then(|front| self.usual_request_line(front, room, bytes, &mut tail, limits))
             else {
+                // What lies behind the bytes may have looked like a query or an escape.
+                self.target = Target::NOT_YET;
                 return false;
             };
             next = behind;
@@ -465,11 +467,13 @@ mod tests {
     }
 
     /// What may lie behind the bytes: what would go on with a head, or end it.
-    const BEHIND: [&[u8]; 5] = [
+    const BEHIND: [&[u8]; 7] = [
         &[b'a'; 100],
         b"\r\n\r\n1 HTTP/1.1\r\nHost: a\r\n\r\n: : : : : : : : : : : : : : : : : : : : : : : :",
         b"\n\r\n HTTP/1.1\r\n\r\n",
         b" HTTP/1.1\r\nHost: a\r\n\r\n: : : : : : : : : : : : : : : : : : : : : : : :",
+        b"?query HTTP/1.1\r\n: : : : : : : : : : : : : : : : : : : : : : : : :",
+        b"%41?%42 HTTP/1.1\r\n: : : : : : : : : : : : : : : : : : : : : : : : :",
         b" ",
     ];
 
