@@ -12,6 +12,7 @@ mod recv;
 mod send;
 
 pub use recv::RecvBuffer;
+pub(crate) use recv::SectionParts;
 pub(crate) use send::Draft;
 pub use send::SendBuffer;
 

@@ -98,9 +98,19 @@ impl<const N: usize> Default for RecvBuffer<[u8; N]> {
 
 /// The parts of a buffer while a field section is parsed: its bytes so far, state, index rows.
 pub(crate) struct SectionParts<'a> {
-    pub(crate) bytes: &'a [u8],
+    /// The bytes so far are the first `len`. What is behind them may be looked at and means nothing.
+    pub(crate) room: &'a [u8],
+    pub(crate) len: usize,
     pub(crate) state: &'a mut HeadState,
     pub(crate) rows: &'a mut [[u8; ROW_BYTES]],
+}
+
+impl<'a> SectionParts<'a> {
+    /// The bytes so far.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.room.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl RecvBuffer {
@@ -228,8 +238,10 @@ impl RecvBuffer {
             .bytes
             .split_at_mut_checked(capacity)
             .unwrap_or_default();
+        let room = front.get(from as usize..).unwrap_or_default();
         SectionParts {
-            bytes: front.get(from as usize..end).unwrap_or(&[]),
+            len: end.saturating_sub(from as usize).min(room.len()),
+            room,
             state: &mut self.state,
             rows: tail.as_chunks_mut().0,
         }

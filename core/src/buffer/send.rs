@@ -261,13 +261,21 @@ impl<'a> Draft<'a> {
         self.at = self.at.wrapping_add(n);
     }
 
+    /// The next `n` bytes of the draft, if so many fit.
     #[inline(always)]
-    fn place(&mut self, n: usize) -> Option<&mut [u8]> {
+    pub(crate) fn place(&mut self, n: usize) -> Option<&mut [u8]> {
         let end = self.at.wrapping_add(n);
         match self.tx.bytes.get_mut(self.at..end) {
             Some(place) if end <= self.most => Some(place),
             _ => None,
         }
+    }
+
+    /// Takes the draft into use with the first `n` bytes of the last place, which are written: there
+    /// is no need to ask whether they fitted.
+    #[inline(always)]
+    pub(crate) fn commit_place(self, n: usize) {
+        self.tx.end = self.at.wrapping_add(n) as u16;
     }
 
     /// The buffer; what is not committed is gone.

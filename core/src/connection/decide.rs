@@ -2,7 +2,7 @@
 
 use super::phase::{Outbound, Phase, Wait};
 use super::{Bodies, BodyKind, Connection, Fault, Flags, Refusal, Reply, Site};
-use crate::buffer::{RecvBuffer, SendBuffer};
+use crate::buffer::{RecvBuffer, SectionParts, SendBuffer};
 use crate::limits::{FAULT_REPLY_BYTES, STREAM_ROOM_BYTES_MIN};
 use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, Method, Version};
 
@@ -176,21 +176,62 @@ impl Connection {
             return self.no_head(false, site, rx, tx);
         }
         let mut parts = rx.head_parts();
-        if parts.bytes.first() == Some(&b'\r') && parts.state.is_fresh() {
+        let SectionParts {
+            room,
+            len,
+            state,
+            rows,
+        } = rx.head_parts();
+        match state.advance_fast(room, len, rows, site.limits) {
+            Some(Ok(Some(len))) => {
+                rx.head_is(len);
+                self.begin(site, rx);
+                None
+            }
+            Some(Err(fault)) => {
+                self.refuse(fault.into());
+                None
+            }
+            _ => self.head_slowly(site, rx, tx),
+        }
+    }
+
+    /// Behind where the fast way stopped.
+    #[inline(never)]
+    fn head_slowly(
+        &mut self,
+        site: &Site<'_>,
+        rx: &mut RecvBuffer,
+        tx: &SendBuffer,
+    ) -> Option<Next> {
+        // (The first byte is one of this request, as that has begun.)
+        let parts = rx.head_parts();
+        let empty_line = parts.room.first() == Some(&b'\r') && parts.state.is_fresh();
+        if empty_line {
             rx.skip_empty_lines();
             if !rx.has_begun() {
                 return self.no_head(false, site, rx, tx);
             }
-            parts = rx.head_parts();
         }
-        match parts.state.advance(parts.bytes, parts.rows, site.limits) {
+        let SectionParts {
+            room,
+            len,
+            state,
+            rows,
+        } = rx.head_parts();
+        let outcome = match empty_line {
+            true => state.advance_within(room, len, rows, site.limits),
+            false => state.advance_slowly(room, len, rows, site.limits),
+        };
+        match outcome {
             Ok(Some(len)) => {
                 rx.head_is(len);
                 self.begin(site, rx);
                 None
             }
             Ok(None) => {
-                let begun = parts.state.has_begun(parts.bytes);
+                let parts = rx.head_parts();
+                let begun = parts.state.has_begun(parts.bytes());
                 self.no_head(begun, site, rx, tx)
             }
             Err(fault) => {
@@ -496,7 +537,7 @@ impl Connection {
                     let parts = rx.trailer_parts();
                     match parts
                         .state
-                        .advance_trailers(parts.bytes, parts.rows, site.limits)?
+                        .advance_trailers(parts.bytes(), parts.rows, site.limits)?
                     {
                         Some(_) => self.body = BodyKind::Over,
                         None => return Ok(Pump::More),
@@ -548,7 +589,7 @@ impl Connection {
                 return self.write(tx);
             }
             // Also where the head was faulty or not complete, and nobody looked at its method.
-            let head_only = rx.head_parts().bytes.starts_with(b"HEAD ");
+            let head_only = rx.head_parts().bytes().starts_with(b"HEAD ");
             self.flags = self.flags.with_if(Flags::HEAD_ONLY, head_only);
             if let Some(refusal) = self.fault.and_then(|fault| Refusal::of(fault, rx)) {
                 Reply::new(self, tx, site, FAULT_REPLY_BYTES).refuse(&refusal);

@@ -105,11 +105,11 @@ impl Refusal {
         let in_trailers = rx.state.is_in_trailers();
         let parts = rx.trailer_parts();
         let of_trailers = match fault {
-            Fault::Wire(fault) if in_trailers => parts.state.place(fault, parts.bytes, parts.rows),
+            Fault::Wire(fault) if in_trailers => parts.state.place(fault, parts.bytes(), parts.rows),
             _ => None,
         };
         let parts = rx.head_parts();
-        let (state, bytes, rows) = (&*parts.state, parts.bytes, &*parts.rows);
+        let (state, bytes, rows) = (&*parts.state, parts.bytes(), &*parts.rows);
         let place = match fault {
             Fault::Wire(_) if in_trailers => of_trailers,
             Fault::Wire(fault) => state.place(fault, bytes, rows),

@@ -37,11 +37,11 @@ pub struct Full<'s>(pub Reply<'s>);
 /// The answer to be: nothing is said yet.
 #[must_use = "a reply that is dropped is answered 500"]
 pub struct Reply<'s> {
-    connection: &'s mut Connection,
+    pub(super) connection: &'s mut Connection,
     pub(super) site: &'s Site<'s>,
-    tx: &'s mut SendBuffer,
+    pub(super) tx: &'s mut SendBuffer,
     /// Bytes that the answer may have.
-    limit: usize,
+    pub(super) limit: usize,
 }
 
 impl<'s> Reply<'s> {
@@ -93,13 +93,16 @@ impl<'s> Reply<'s> {
     }
 
     /// Answers with a status and an empty body: always fits.
-    #[inline(never)] // mostly for what is rare
+    // Inline, for a call with the reply would want all of it in memory, also where nothing is bare.
+    #[inline(always)]
     pub fn bare(self, status: Status) -> Done {
-        if self.status(status).body(b"").is_err() {
-            // A send buffer that cannot take a bare answer can take none: the exchange counts as
-            // dropped, and the connection ends.
-        }
-        Done(())
+        let Reply {
+            connection,
+            site,
+            tx,
+            limit,
+        } = self;
+        bare(connection, site, tx, limit, status)
     }
 
     /// The handler answers first and wants the body too: the peer has to be told to send it.
@@ -142,6 +145,23 @@ pub struct ReplyHead<'s> {
     /// As of the [`Reply`].
     limit: usize,
     pub(super) status: Status,
+}
+
+/// A status and an empty body, which mostly answers what is rare.
+#[inline(never)]
+fn bare(
+    connection: &mut Connection,
+    site: &Site<'_>,
+    tx: &mut SendBuffer,
+    limit: usize,
+    status: Status,
+) -> Done {
+    let reply = Reply::new(connection, tx, site, limit);
+    if reply.status(status).body(b"").is_err() {
+        // A send buffer that cannot take a bare answer can take none: the exchange counts as
+        // dropped, and the connection ends.
+    }
+    Done(())
 }
 
 /// The beginning of an answer, `Server` too, piece by piece and as far as there is room.
@@ -234,13 +254,8 @@ impl<'s> ReplyHead<'s> {
 
     /// Whether the rest of the head is `Content-Length` and nothing else, and content follows.
     #[inline(always)]
-    pub(super) fn is_plain(&self) -> bool {
-        let Connection { body, flags, .. } = *self.connection;
-        let telling = Flags::PERSISTENT.with(Flags::OLD).with(Flags::HEAD_ONLY);
-        flags.0 & telling.0 == Flags::PERSISTENT.0
-            && body == BodyKind::Over
-            && !self.site.draining
-            && self.status.allows_content()
+    fn is_plain(&self) -> bool {
+        self.connection.is_plain(self.site) && self.status.allows_content()
     }
 
     /// `Content-Length` and the end of the head by one copy of fixed size. False: nothing is
@@ -258,13 +273,6 @@ impl<'s> ReplyHead<'s> {
         ];
         self.draft.wrote(len.wrapping_add(16));
         true
-    }
-
-    /// All that follows the date, checked and framed before.
-    #[inline(always)]
-    pub(super) fn rest(mut self, bytes: &[u8]) -> Result<Done, Full<'s>> {
-        self.put(bytes);
-        self.commit()
     }
 
     /// Field lines that were checked before.
@@ -505,6 +513,24 @@ impl fmt::Write for ReplyHead<'_> {
 }
 
 impl Connection {
+    /// Whether an answer with content needs no field that tells of the connection, and nothing of
+    /// the request is left behind it.
+    #[inline(always)]
+    pub(super) fn is_plain(&self, site: &Site<'_>) -> bool {
+        let telling = Flags::PERSISTENT.with(Flags::OLD).with(Flags::HEAD_ONLY);
+        self.flags.0 & telling.0 == Flags::PERSISTENT.0
+            && self.body == BodyKind::Over
+            && !site.draining
+    }
+
+    /// As [`answered`](Self::answered), of an answer that was [plain](Self::is_plain).
+    #[inline(always)]
+    pub(super) fn answered_plainly(&mut self) {
+        self.outbound = Outbound::Complete;
+        self.flags.clear(Flags::TOLD);
+        self.phase = Phase::Answered;
+    }
+
     /// The answer is complete in the send buffer.
     #[inline(always)]
     pub(super) fn answered(&mut self) {

@@ -137,10 +137,39 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> Result<Option<usize>, Fault> {
+        match self.advance_fast(room, len, rows, limits) {
+            Some(outcome) => outcome,
+            None => self.advance_slowly(room, len, rows, limits),
+        }
+    }
+
+    /// As [`advance_within`](Self::advance_within), as far as the fast way leads. `None`: that is
+    /// not to the end of the head, and [`advance_slowly`](Self::advance_slowly) has to follow.
+    #[inline(always)]
+    pub(crate) fn advance_fast(
+        &mut self,
+        room: &[u8],
+        len: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Option<Result<Option<usize>, Fault>> {
         let len = len.min(room.len()).min(bytes_max(limits));
         if self.scanned == self.next && self.walk(room, len, rows, limits) {
-            return self.complete();
+            return Some(self.complete());
         }
+        None
+    }
+
+    /// The rest of [`advance_within`](Self::advance_within).
+    #[inline(always)]
+    pub(crate) fn advance_slowly(
+        &mut self,
+        room: &[u8],
+        len: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
+        let len = len.min(room.len()).min(bytes_max(limits));
         self.go_on(room, len, rows, limits)
     }
 
