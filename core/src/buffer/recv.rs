@@ -268,11 +268,11 @@ impl RecvBuffer {
         )
     }
 
-    /// The head is complete and `len` bytes long; behind it come the raw bytes of a body.
+    /// The head is complete and `len` bytes long, which is as many as there are at most; behind it
+    /// come the raw bytes of a body.
     #[inline]
     pub(crate) fn head_is(&mut self, len: usize) {
-        let len = len.min(usize::from(self.end.saturating_sub(self.start))) as u16;
-        self.body_at(self.start.wrapping_add(len));
+        self.body_at(self.start.wrapping_add(len as u16));
     }
 
     /// No byte behind `at` is decoded.
