@@ -192,7 +192,7 @@ impl RecvBuffer {
     pub fn reset(&mut self) {
         self.raw = 0;
         self.end = 0;
-        self.next_request(0);
+        self.next_request();
         self.total = 0;
         self.ended = false;
         self.misuse = false;
@@ -224,6 +224,25 @@ impl RecvBuffer {
     #[inline]
     pub(crate) fn head_parts(&mut self) -> SectionParts<'_> {
         self.parts(self.start)
+    }
+
+    /// As [`head_parts`](Self::head_parts), where a request has begun. (Where positions were not in
+    /// their order there would be none; as a test of its own that costs less than nothing in its place.)
+    #[inline(always)]
+    pub(crate) fn usual_head_parts(&mut self) -> Option<SectionParts<'_>> {
+        let (start, end) = (usize::from(self.start), usize::from(self.end));
+        let (front, tail) = self.bytes.split_at_mut_checked(usize::from(self.capacity))?;
+        let room = front.get(start..)?;
+        let len = end.wrapping_sub(start);
+        if len > room.len() {
+            return None;
+        }
+        Some(SectionParts {
+            room,
+            len,
+            state: &mut self.state,
+            rows: tail.as_chunks_mut().0,
+        })
     }
 
     /// What the trailer parser works on: the raw bytes, for the section begins with the first.
@@ -347,17 +366,13 @@ impl RecvBuffer {
         let empty = lines.iter().take_while(|line| *line == b"\r\n").count();
         if empty > 0 {
             self.skip(empty.saturating_mul(2));
-            self.next_request(0);
+            self.next_request();
         }
     }
 
-    /// The request and its body are served, and `trailer` raw bytes belonged to them. What is
-    /// behind them is the next request.
+    /// The request is served, with its body and its trailers. The raw bytes are the next request.
     #[inline]
-    pub(crate) fn next_request(&mut self, trailer: usize) {
-        if trailer > 0 {
-            self.skip(trailer);
-        }
+    pub(crate) fn next_request(&mut self) {
         let mut at = self.raw;
         if at == self.end {
             at = 0;
@@ -372,7 +387,7 @@ impl RecvBuffer {
     pub(crate) fn drop_raw(&mut self) -> usize {
         let n = self.raw_len();
         self.skip(n);
-        self.next_request(0);
+        self.next_request();
         n
     }
 

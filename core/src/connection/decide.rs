@@ -4,7 +4,7 @@ use super::phase::{Outbound, Phase, Wait};
 use super::{Bodies, BodyKind, Connection, Fault, Flags, Refusal, Reply, Site};
 use crate::buffer::{RecvBuffer, SectionParts, SendBuffer};
 use crate::limits::{FAULT_REPLY_BYTES, STREAM_ROOM_BYTES_MIN};
-use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, Method, Version};
+use crate::wire::{self, ChunkDecoder, ChunkStep, Framing, HeadState, Method, Version};
 
 /// A step without what it lends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,10 @@ impl Connection {
     /// What was asked is answered: on to what is behind it.
     #[inline(always)]
     fn next_request(&mut self, rx: &mut RecvBuffer) {
-        rx.next_request(rx.state.trailer_len());
+        if rx.state.is_in_trailers() {
+            rx.skip(rx.state.trailer_len());
+        }
+        rx.next_request();
         self.outbound = Outbound::Owed;
         self.flags.set(Flags::SERVED);
         self.flags.clear(Flags::TOLD.with(Flags::HEAD_ONLY));
@@ -176,13 +179,16 @@ impl Connection {
             return self.no_head(false, site, rx, tx);
         }
         let mut parts = rx.head_parts();
-        let SectionParts {
-            room,
-            len,
-            state,
-            rows,
-        } = rx.head_parts();
-        match state.advance_fast(room, len, rows, site.limits) {
+        let outcome = match rx.usual_head_parts() {
+            Some(SectionParts {
+                room,
+                len,
+                state,
+                rows,
+            }) => state.advance_fast(room, len, rows, site.limits),
+            None => None,
+        };
+        match outcome {
             Some(Ok(Some(len))) => {
                 rx.head_is(len);
                 self.begin(site, rx);
@@ -277,20 +283,16 @@ impl Connection {
         self.requests = self.requests.wrapping_add(1);
         // What stays; the others are said anew.
         let kept = Flags(self.flags.0 & Flags::SERVED.with(Flags::TOLD).0);
-        let persistence = match state.is_persistent() {
-            true if site.draining => kept,
+        self.flags = match state.is_usual() && !site.draining {
             true => kept.with(Flags::PERSISTENT),
-            false => kept.with(Flags::PEER_CLOSES),
+            false => flags_of(state, site, kept),
         };
-        let mut flags = persistence
-            .with_if(Flags::HEAD_ONLY, state.method() == Method::Head)
-            .with_if(Flags::OLD, state.version() == Version::Http10);
         let framing = state.framing();
         if framing != Framing::None {
-            flags = flags.with_if(Flags::EXPECTS, state.expects_continue());
+            let expects = state.expects_continue();
+            self.flags = self.flags.with_if(Flags::EXPECTS, expects);
             self.dropped = 0;
         }
-        self.flags = flags;
         match framing {
             Framing::None => {
                 self.body = BodyKind::Over;
@@ -627,6 +629,19 @@ impl Connection {
         self.wait = Wait::Linger;
         Some(Next::Read)
     }
+}
+
+/// What a request says of its answer and of the connection behind it, whatever it is.
+#[inline(never)]
+fn flags_of(state: &HeadState, site: &Site<'_>, kept: Flags) -> Flags {
+    let persistence = match state.is_persistent() {
+        true if site.draining => kept,
+        true => kept.with(Flags::PERSISTENT),
+        false => kept.with(Flags::PEER_CLOSES),
+    };
+    persistence
+        .with_if(Flags::HEAD_ONLY, state.method() == Method::Head)
+        .with_if(Flags::OLD, state.version() == Version::Http10)
 }
 
 /// Bytes kept free for a size line and the end of a chunk behind the data in hand. They are read

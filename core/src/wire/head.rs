@@ -351,6 +351,12 @@ impl HeadState {
         }
     }
 
+    /// As nearly always: HTTP/1.1, no `Connection: close`, an answer with content.
+    #[inline(always)]
+    pub(crate) fn is_usual(&self) -> bool {
+        !self.says.close && self.version == Version::Http11 && self.method != Method::Head
+    }
+
     pub(crate) fn version(&self) -> Version {
         self.version
     }
@@ -581,7 +587,15 @@ impl<'a> Head<'a> {
     /// The path, still percent-encoded, without the query: `/` where an absolute target has none,
     /// `*` for the asterisk form, empty for the authority form.
     pub fn path(&self) -> &'a [u8] {
-        self.state.target.path(self.target())
+        let (start, end) = self.state.target.path_range();
+        if start >= end {
+            return self.state.target.path(self.target());
+        }
+        // One look at the bytes, and not one for the target and one for the path in it.
+        let target_at = usize::from(self.state.target_at);
+        let start = target_at.wrapping_add(usize::from(start));
+        let end = target_at.wrapping_add(usize::from(end));
+        self.bytes.get(start..end).unwrap_or_default()
     }
 
     /// What follows the question mark, still percent-encoded.
