@@ -1,6 +1,7 @@
 //! What came in: a window that slides over the owner's bytes.
 
 use core::fmt;
+use core::hint::cold_path;
 use core::ops::{Deref, DerefMut, Range};
 
 use super::slide;
@@ -281,10 +282,14 @@ impl RecvBuffer {
     #[inline]
     fn view(&self, range: Range<usize>) -> (&[u8], &[[u8; ROW_BYTES]]) {
         let tail = self.bytes.get(self.capacity()..).unwrap_or_default();
-        (
-            self.bytes.get(range).unwrap_or_default(),
-            tail.as_chunks().0,
-        )
+        let rows = tail.as_chunks().0;
+        match self.bytes.get(range) {
+            Some(bytes) => (bytes, rows),
+            None => {
+                cold_path();
+                (&[], rows)
+            }
+        }
     }
 
     /// The head is complete and `len` bytes long, which is as many as there are at most; behind it

@@ -1,6 +1,7 @@
 //! What goes out: append at the end, send from the front.
 
 use core::fmt;
+use core::hint::cold_path;
 use core::ops::{Deref, DerefMut};
 
 use super::slide;
@@ -76,9 +77,13 @@ impl SendBuffer {
     /// The bytes to send next. Empty: nothing waits.
     #[inline]
     pub fn pending(&self) -> &[u8] {
-        self.bytes
-            .get(self.start as usize..self.end as usize)
-            .unwrap_or(&[])
+        match self.bytes.get(self.start as usize..self.end as usize) {
+            Some(bytes) => bytes,
+            None => {
+                cold_path();
+                &[]
+            }
+        }
     }
 
     /// Notes that the first `n` pending bytes are sent. More than were pending is a mistake of the

@@ -1,5 +1,7 @@
 //! The machine: what has to happen next. Decides with short borrows; `step` lends afterwards.
 
+use core::hint::cold_path;
+
 use super::phase::{Outbound, Phase, Wait};
 use super::{Bodies, BodyKind, Connection, Fault, Flags, Refusal, Reply, Site};
 use crate::buffer::{RecvBuffer, SectionParts, SendBuffer};
@@ -49,6 +51,10 @@ impl Connection {
         }
         if self.phase == Phase::Answered {
             self.next_request(rx);
+            if self.phase != Phase::Head {
+                cold_path();
+                return self.decide_other(site, rx, tx);
+            }
         }
         if self.phase == Phase::Head
             && let Some(next) = self.head(site, rx, tx)
@@ -166,9 +172,11 @@ impl Connection {
         self.outbound = Outbound::Owed;
         self.flags.set(Flags::SERVED);
         self.flags.clear(Flags::TOLD.with(Flags::HEAD_ONLY));
-        self.phase = match self.flags.has(Flags::PERSISTENT) {
-            true => Phase::Head,
-            false => Phase::Last,
+        self.phase = if self.flags.has(Flags::PERSISTENT) {
+            Phase::Head
+        } else {
+            cold_path();
+            Phase::Last
         };
     }
 

@@ -1,5 +1,7 @@
 //! The request head: request line and fields, parsed line by line, and the view on it.
 
+use core::hint::cold_path;
+
 use super::class;
 use super::field::{FieldId, Fields, is, parse_line};
 use super::length::Evidence;
@@ -509,10 +511,10 @@ impl HeadState {
         if self.hosts != 1 {
             self.other_hosts()?;
         }
-        self.framing = match self.evidence.is_none() {
-            true => Framing::None,
-            false => self.evidence.decide(self.version)?,
-        };
+        // (There is no framing until now.)
+        if !self.evidence.is_none() {
+            self.framing = self.evidence.decide(self.version)?;
+        }
         if self.says.expects_other && self.version == Version::Http11 {
             return Err(Fault::Expectation);
         }
@@ -595,7 +597,13 @@ impl<'a> Head<'a> {
         let target_at = usize::from(self.state.target_at);
         let start = target_at.wrapping_add(usize::from(start));
         let end = target_at.wrapping_add(usize::from(end));
-        self.bytes.get(start..end).unwrap_or_default()
+        match self.bytes.get(start..end) {
+            Some(path) => path,
+            None => {
+                cold_path();
+                &[]
+            }
+        }
     }
 
     /// What follows the question mark, still percent-encoded.
