@@ -159,13 +159,21 @@ impl RecvBuffer {
     /// [`Fault::Misuse`](crate::connection::Fault::Misuse).
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        let space = usize::from(self.capacity.saturating_sub(self.end));
-        if n > space {
-            self.misuse = true;
+        match usize::from(self.capacity).checked_sub(usize::from(self.end)) {
+            Some(space) if n <= space => {
+                self.end = self.end.wrapping_add(n as u16);
+                self.total = self.total.wrapping_add(n as u32);
+            }
+            _ => self.overfilled(),
         }
-        let n = n.min(space) as u16;
-        self.end = self.end.wrapping_add(n);
-        self.total = self.total.wrapping_add(u32::from(n));
+    }
+
+    #[cold]
+    fn overfilled(&mut self) {
+        self.misuse = true;
+        let space = self.capacity.saturating_sub(self.end);
+        self.end = self.end.wrapping_add(space);
+        self.total = self.total.wrapping_add(u32::from(space));
     }
 
     /// Notes that the peer sends no more (a read of 0 bytes).
@@ -231,10 +239,10 @@ impl RecvBuffer {
     /// their order there would be none; as a test of its own that costs less than nothing in its place.)
     #[inline(always)]
     pub(crate) fn usual_head_parts(&mut self) -> Option<SectionParts<'_>> {
-        let (start, end) = (usize::from(self.start), usize::from(self.end));
+        let start = usize::from(self.start);
         let (front, tail) = self.bytes.split_at_mut_checked(usize::from(self.capacity))?;
         let room = front.get(start..)?;
-        let len = end.wrapping_sub(start);
+        let len = usize::from(self.end.wrapping_sub(self.start));
         if len > room.len() {
             return None;
         }
@@ -282,14 +290,11 @@ impl RecvBuffer {
     #[inline]
     fn view(&self, range: Range<usize>) -> (&[u8], &[[u8; ROW_BYTES]]) {
         let tail = self.bytes.get(self.capacity()..).unwrap_or_default();
-        let rows = tail.as_chunks().0;
-        match self.bytes.get(range) {
-            Some(bytes) => (bytes, rows),
-            None => {
-                cold_path();
-                (&[], rows)
-            }
-        }
+        let Some(bytes) = self.bytes.get(range) else {
+            cold_path();
+            return (&[], &[]);
+        };
+        (bytes, tail.as_chunks().0)
     }
 
     /// The head is complete and `len` bytes long, which is as many as there are at most; behind it

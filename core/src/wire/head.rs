@@ -155,7 +155,9 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> Option<Result<Option<usize>, Fault>> {
-        let len = len.min(room.len()).min(bytes_max(limits));
+        // (In this order, for a `len` of 16 bits: the second comparison is none then.)
+        let len = len.min(room.len()).min(limits.head_bytes_max as usize);
+        let len = len.min(usize::from(u16::MAX));
         if self.scanned == self.next && self.walk(room, len, rows, limits) {
             return Some(self.complete());
         }
@@ -356,7 +358,7 @@ impl HeadState {
     /// As nearly always: HTTP/1.1, no `Connection: close`, an answer with content.
     #[inline(always)]
     pub(crate) fn is_usual(&self) -> bool {
-        !self.says.close && self.version == Version::Http11 && self.method != Method::Head
+        !self.says.close & (self.version == Version::Http11) & (self.method != Method::Head)
     }
 
     pub(crate) fn version(&self) -> Version {
