@@ -29,6 +29,19 @@ pub(crate) fn slide(bytes: &mut [u8], from: core::ops::Range<usize>, to: usize) 
     }
 }
 
+/// The bytes from one position to another, which are there. (Without the hint the compiler makes
+/// both outcomes, and selects among them.)
+#[inline(always)]
+fn within(bytes: &[u8], range: core::ops::Range<usize>) -> &[u8] {
+    match bytes.get(range) {
+        Some(bytes) => bytes,
+        None => {
+            core::hint::cold_path();
+            &[]
+        }
+    }
+}
+
 /// One unit of buffer memory: what an active connection holds and an idle one gives back.
 #[derive(Debug)]
 pub struct Slot {

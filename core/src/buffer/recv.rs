@@ -1,10 +1,9 @@
 //! What came in: a window that slides over the owner's bytes.
 
 use core::fmt;
-use core::hint::cold_path;
 use core::ops::{Deref, DerefMut, Range};
 
-use super::slide;
+use super::{slide, within};
 use crate::wire::HeadState;
 
 /// The bytes of the requests, the index of the current head, and how far the work on them is.
@@ -159,9 +158,9 @@ impl RecvBuffer {
     /// [`Fault::Misuse`](crate::connection::Fault::Misuse).
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        match usize::from(self.capacity).checked_sub(usize::from(self.end)) {
-            Some(space) if n <= space => {
-                self.end = self.end.wrapping_add(n as u16);
+        match usize::from(self.end).checked_add(n) {
+            Some(end) if end <= self.capacity() => {
+                self.end = end as u16;
                 self.total = self.total.wrapping_add(n as u32);
             }
             _ => self.overfilled(),
@@ -240,7 +239,9 @@ impl RecvBuffer {
     #[inline(always)]
     pub(crate) fn usual_head_parts(&mut self) -> Option<SectionParts<'_>> {
         let start = usize::from(self.start);
-        let (front, tail) = self.bytes.split_at_mut_checked(usize::from(self.capacity))?;
+        let (front, tail) = self
+            .bytes
+            .split_at_mut_checked(usize::from(self.capacity))?;
         let room = front.get(start..)?;
         let len = usize::from(self.end.wrapping_sub(self.start));
         if len > room.len() {
@@ -290,11 +291,7 @@ impl RecvBuffer {
     #[inline]
     fn view(&self, range: Range<usize>) -> (&[u8], &[[u8; ROW_BYTES]]) {
         let tail = self.bytes.get(self.capacity()..).unwrap_or_default();
-        let Some(bytes) = self.bytes.get(range) else {
-            cold_path();
-            return (&[], &[]);
-        };
-        (bytes, tail.as_chunks().0)
+        (within(&self.bytes, range), tail.as_chunks().0)
     }
 
     /// The head is complete and `len` bytes long, which is as many as there are at most; behind it

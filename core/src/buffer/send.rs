@@ -1,10 +1,9 @@
 //! What goes out: append at the end, send from the front.
 
 use core::fmt;
-use core::hint::cold_path;
 use core::ops::{Deref, DerefMut};
 
-use super::slide;
+use super::{slide, within};
 
 /// The answers that wait to be sent, in order.
 ///
@@ -77,13 +76,7 @@ impl SendBuffer {
     /// The bytes to send next. Empty: nothing waits.
     #[inline]
     pub fn pending(&self) -> &[u8] {
-        match self.bytes.get(self.start as usize..self.end as usize) {
-            Some(bytes) => bytes,
-            None => {
-                cold_path();
-                &[]
-            }
-        }
+        within(&self.bytes, self.start as usize..self.end as usize)
     }
 
     /// Notes that the first `n` pending bytes are sent. More than were pending is a mistake of the

@@ -92,7 +92,9 @@ impl Prepared {
         };
         // A line as it stands ready is longer than it counts, and shorter with a date behind it.
         let line_len = line_len.min(PADDED_LINE_BYTES);
-        let len = line_len.wrapping_add(DATE_LINE_BYTES).wrapping_add(rest.len());
+        let len = line_len
+            .wrapping_add(DATE_LINE_BYTES)
+            .wrapping_add(rest.len());
         let mut draft = tx.draft(limit);
         let Some(place) = draft.place(len) else {
             return false;

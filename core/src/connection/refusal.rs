@@ -105,7 +105,9 @@ impl Refusal {
         let in_trailers = rx.state.is_in_trailers();
         let parts = rx.trailer_parts();
         let of_trailers = match fault {
-            Fault::Wire(fault) if in_trailers => parts.state.place(fault, parts.bytes(), parts.rows),
+            Fault::Wire(fault) if in_trailers => {
+                parts.state.place(fault, parts.bytes(), parts.rows)
+            }
             _ => None,
         };
         let parts = rx.head_parts();
