@@ -22,7 +22,7 @@ pub const BATCH: usize = 256;
 /// One epoll instance with its listening socket: the eyes of one worker.
 pub struct Epoll {
     epoll: OwnedFd,
-    /// `None` after `stop_listening`.
+    /// `None` after `stop_listening`, or if there never was one.
     listener: Option<Listener>,
     wake: Arc<OwnedFd>,
     events: [epoll::Event; BATCH],
@@ -57,15 +57,25 @@ impl Epoll {
     /// # Errors
     /// If the system has no descriptors or no memory for it.
     pub fn new(listener: Listener) -> io::Result<(Epoll, Waker)> {
+        Epoll::watch(Some(listener))
+    }
+
+    /// Watches a new waker, and listens to nobody: connections come from elsewhere.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn without_listener() -> io::Result<(Epoll, Waker)> {
+        Epoll::watch(None)
+    }
+
+    fn watch(listener: Option<Listener>) -> io::Result<(Epoll, Waker)> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(
-            &epoll,
-            &listener,
-            epoll::EventData::new_u64(LISTENER),
-            flags,
-        )?;
+        if let Some(listener) = &listener {
+            let data = epoll::EventData::new_u64(LISTENER);
+            epoll::add(&epoll, listener, data, flags)?;
+        }
         epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKER), flags)?;
         let nothing = epoll::Event {
             flags: epoll::EventFlags::empty(),
@@ -75,7 +85,7 @@ impl Epoll {
         Ok((
             Epoll {
                 epoll,
-                listener: Some(listener),
+                listener,
                 wake,
                 events: [nothing; BATCH],
                 in_millis: false,

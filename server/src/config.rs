@@ -6,6 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use barewire_core::connection::{Refusals, ServerName};
 use barewire_core::limits::Limits;
 
+use crate::handoff::RING_PLACES;
+use crate::platform::SPREADS;
+
 /// The configuration of a server. [`Config::default`] is that of `barewire` without arguments.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +17,8 @@ pub struct Config {
     /// Threads, each with a loop and a listener of its own. 0: as many as the machine gives this
     /// process, processors and quotas counted. Default 0.
     pub workers: usize,
+    /// How connections come to the workers. Default: as the system does it best.
+    pub accept: Accept,
     /// Connections that are served at a time, shared out evenly to the workers. Further ones are
     /// told 503. Default 10,000.
     pub connections: usize,
@@ -29,8 +34,8 @@ pub struct Config {
     pub recv_bytes: usize,
     /// Touch all memory that serving takes at the start, and lock it where that is allowed
     /// ([`Server::presence`](crate::Server::presence) says whether): slots, tables, stacks, and the
-    /// program. No page fault comes later. What the application keeps is its own affair. Default
-    /// false.
+    /// program. No page fault comes later. What the application keeps is its own affair, and the
+    /// rings of [`Accept::Handoff`] are touched but never locked. Default false.
     pub prefault: bool,
     /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
     pub shutdown_ms: u64,
@@ -47,6 +52,7 @@ impl Default for Config {
         Config {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             workers: 0,
+            accept: Accept::default(),
             connections: 10_000,
             connections_per_address: 0,
             slots: 0,
@@ -57,6 +63,29 @@ impl Default for Config {
             refusals: Refusals::Explain,
             server: None,
             limits: Limits::DEFAULT,
+        }
+    }
+}
+
+/// How connections come to the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// Each worker has a listener of its own on the port, and the system spreads connections over
+    /// them (`SO_REUSEPORT`). Nothing is shared; but a worker that is busy gets its share too, and
+    /// macOS gives all to one, so there it is refused for more than one worker.
+    Reuseport,
+    /// One thread accepts, and hands connections to the workers in turn, each through a ring that
+    /// holds 64. If that of one is full the next one gets it; if all are, accepting waits, and
+    /// connections wait in the system's backlog. One worker needs no such thread, and has none.
+    Handoff,
+}
+
+impl Default for Accept {
+    /// `Reuseport` where the system spreads connections, else `Handoff`.
+    fn default() -> Self {
+        match SPREADS {
+            true => Accept::Reuseport,
+            false => Accept::Handoff,
         }
     }
 }
@@ -102,16 +131,30 @@ impl Config {
         self.connections.div_ceil(workers)
     }
 
+    /// Whether one thread accepts for all of `workers`.
+    pub(crate) fn hands_out(&self, workers: usize) -> bool {
+        self.accept == Accept::Handoff && workers > 1
+    }
+
+    /// Connections that may lie in the rings of `workers` workers.
+    fn in_rings(&self, workers: usize) -> usize {
+        match self.hands_out(workers) {
+            true => RING_PLACES * workers,
+            false => 0,
+        }
+    }
+
     /// Descriptors that `workers` workers need.
     pub fn descriptors(&self, workers: usize) -> usize {
-        (self.share(workers) + RESERVE + DESCRIPTORS_PER_WORKER) * workers + DESCRIPTORS_BESIDES
+        let each = self.share(workers) + RESERVE + DESCRIPTORS_PER_WORKER;
+        each * workers + self.in_rings(workers) + DESCRIPTORS_BESIDES
     }
 
     /// Descriptors without which they do not start: places beyond the connections count only as
     /// many as there are connections. The accepts of a burst may have to wait for descriptors then.
     pub(crate) fn descriptors_min(&self, workers: usize) -> usize {
         let spared = RESERVE - self.share(workers).clamp(RESERVE_MIN, RESERVE);
-        self.descriptors(workers) - spared * workers
+        self.descriptors(workers) - spared * workers - self.in_rings(workers)
     }
 
     /// Checks what can be checked without starting.
@@ -182,6 +225,22 @@ mod tests {
         assert_eq!(needed(1, 1), 1 + 8 + 3 + 32);
         let most = Config::default();
         assert_eq!(most.descriptors_min(2), most.descriptors(2));
+    }
+
+    #[test]
+    fn what_waits_in_rings_has_descriptors_too() {
+        let config = Config {
+            accept: Accept::Handoff,
+            ..Config::default()
+        };
+        let plain = Config {
+            accept: Accept::Reuseport,
+            ..Config::default()
+        };
+        assert_eq!(config.descriptors(4), plain.descriptors(4) + 256);
+        assert_eq!(config.descriptors_min(4), plain.descriptors_min(4));
+        assert!(config.hands_out(2) && !config.hands_out(1) && !plain.hands_out(2));
+        assert_eq!(config.descriptors(1), plain.descriptors(1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use barewire_core::wheel;
 
 use crate::addresses::Addresses;
 use crate::config::{Config, RESERVE};
+use crate::handoff;
 use crate::peer::Peer;
 use crate::platform::{Native, hold_stack, lock, lockable};
 use crate::worker::Waits;
@@ -51,6 +52,10 @@ impl Config {
         self.reserved_bytes()
             .saturating_add(worker.saturating_mul(workers))
             .saturating_add(Addresses::bytes(self.connections))
+            .saturating_add(match self.hands_out(workers) {
+                true => handoff::bytes(workers) + ALLOCATOR_BYTES,
+                false => 0,
+            })
             .saturating_add(PROGRAM_BYTES)
     }
 }
@@ -103,22 +108,23 @@ pub(crate) fn deferral_list(places: usize, touched: bool) -> VecDeque<u32> {
     list
 }
 
-/// Touches and locks the stack of a worker; it has to be its thread that calls. Says whether it
-/// could be locked.
-pub(crate) fn hold_worker_stack() -> bool {
+/// Touches and locks the stack of the calling thread, which was made with `stack_bytes`. Says
+/// whether it could be locked.
+pub(crate) fn hold_own_stack(stack_bytes: usize) -> bool {
     // Where the system does not say where it is, the stack is touched as needed, and not locked.
-    hold_stack(STACK_BYTES).unwrap_or(false)
+    hold_stack(stack_bytes).unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Accept;
 
     #[test]
     fn the_sum_names_every_part() {
         let config = Config::default();
         let sum = config.memory_bytes_max(2);
-        let tables = 2 * (5_064 * 196 + 5_000 * (2 * 32 + 16)) + 32_768 * 8;
+        let tables = 2 * (5_064 * 188 + 5_000 * (2 * 32 + 16)) + 32_768 * 8;
         let stacks = 2 * (2_097_152 + 163_840);
         assert_eq!(sum, 163_840_000 + tables + stacks + 8_388_608);
     }
@@ -136,6 +142,8 @@ mod tests {
         assert!(sum(|config| config.slot_bytes += 64, 2) == plain + 640_000);
         assert!(sum(|_| {}, 3) > plain + STACK_BYTES);
         assert_eq!(sum(|config| config.slots = usize::MAX, 1), usize::MAX);
+        let handed = sum(|config| config.accept = Accept::Handoff, 2);
+        assert!(handed > sum(|config| config.accept = Accept::Reuseport, 2) + handoff::STACK_BYTES);
     }
 
     #[test]

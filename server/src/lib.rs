@@ -10,6 +10,7 @@ pub mod challenge;
 pub mod cli;
 mod config;
 mod footprint;
+mod handoff;
 pub mod load;
 mod peer;
 mod platform;
@@ -18,7 +19,7 @@ mod worker;
 
 pub use addresses::Addresses;
 pub use app::{App, Context};
-pub use config::{Config, ConfigError};
+pub use config::{Accept, Config, ConfigError};
 pub use footprint::{PROGRAM_BYTES, Presence, STACK_BYTES};
 pub use peer::Peer;
 pub use server::{Handle, Server, StartError};

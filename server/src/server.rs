@@ -9,16 +9,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use barewire_core::buffer::Slot;
-use barewire_core::driver::{Entry, Readiness, Slots};
+use barewire_core::driver::{Entry, Kernel, Readiness, Slots};
 use barewire_core::wheel;
 
 use crate::addresses::Addresses;
 use crate::app::App;
 use crate::config::{Config, ConfigError, RESERVE};
-use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_worker_stack};
+use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_own_stack};
+use crate::handoff::{self, Acceptor, Handed};
 use crate::peer::Peer;
 use crate::platform::{
-    BACKEND, BACKLOG, Native, Region, Waker, available, bind_group, hold_program, lock,
+    BACKEND, BACKLOG, Native, Region, SlotCutter, Waker, available, bind_group, hold_program, lock,
     raise_descriptors,
 };
 use crate::worker::{Admission, Memory, Tally, Waits, Worker};
@@ -50,6 +51,8 @@ use crate::worker::{Admission, Memory, Tally, Waits, Worker};
 pub struct Server {
     addr: SocketAddr,
     threads: Vec<JoinHandle<Tally>>,
+    /// Where one thread accepts for all of them.
+    acceptor: Option<JoinHandle<()>>,
     handle: Handle,
     shutdown: Duration,
     presence: Presence,
@@ -151,8 +154,10 @@ impl Server {
         if allowed < needed as u64 {
             return Err(StartError::Descriptors { needed, allowed });
         }
-        let listeners =
-            bind_group(config.bind, BACKLOG, workers).map_err(|error| match error.kind() {
+        let hands_out = config.hands_out(workers);
+        let count = if hands_out { 1 } else { workers };
+        let mut listeners =
+            bind_group(config.bind, BACKLOG, count).map_err(|error| match error.kind() {
                 io::ErrorKind::AddrInUse => StartError::Busy(config.bind),
                 _ => StartError::Io(error),
             })?;
@@ -170,47 +175,56 @@ impl Server {
         }
         let mut slots = region.into_slots(config.slot_bytes, config.recv_bytes)?;
         let slots_each = config.slot_count() / workers;
-        let kernels: Vec<(Native, Waker)> = listeners
-            .into_iter()
-            .map(Native::new)
-            .collect::<io::Result<_>>()?;
+        let own_door = match hands_out {
+            true => listeners.pop().map(Native::new).transpose()?,
+            false => None,
+        };
+        let kernels: Vec<(Native, Waker)> = match hands_out {
+            true => (0..workers)
+                .map(|_| Native::without_listener())
+                .collect::<io::Result<_>>()?,
+            false => listeners
+                .into_iter()
+                .map(Native::new)
+                .collect::<io::Result<_>>()?,
+        };
         let handle = Handle {
             order: Arc::new(AtomicU8::new(RUN)),
-            wakers: kernels.iter().map(|(_, waker)| waker.clone()).collect(),
+            wakers: (kernels.iter().chain(&own_door))
+                .map(|(_, waker)| waker.clone())
+                .collect(),
         };
         let admission = Admission {
             open_max: config.share(workers),
             per_address_max: config.per_address_max(),
             addresses: Arc::new(Addresses::new(config.connections)),
         };
-        let mut threads = Vec::with_capacity(workers);
         let (ready, are_ready) = mpsc::channel();
-        for (number, (kernel, _)) in kernels.into_iter().enumerate() {
-            let share: Vec<Slot> = slots.by_ref().take(slots_each.max(1)).collect();
-            let (config, app, order) = (config.clone(), app.clone(), handle.order.clone());
-            let (admission, ready) = (admission.clone(), ready.clone());
-            let thread = thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .stack_size(STACK_BYTES)
-                .spawn(move || {
-                    work(
-                        kernel,
-                        share,
-                        &config,
-                        admission,
-                        app(number),
-                        ready,
-                        &order,
-                    )
-                });
-            match thread {
-                Ok(thread) => threads.push(thread),
-                Err(error) => {
-                    handle.abort();
-                    return Err(error.into());
-                }
+        let mut crew = Crew {
+            threads: Vec::with_capacity(workers),
+            slots: &mut slots,
+            slots_each: slots_each.max(1),
+            config,
+            admission,
+            app,
+            ready,
+            handle: handle.clone(),
+        };
+        let mut acceptor = None;
+        if let Some((door, _)) = own_door {
+            let mut gates = Vec::with_capacity(workers);
+            for (kernel, waker) in kernels {
+                let (gate, arrivals) = handoff::ring(waker);
+                gates.push(gate);
+                crew.hire(Handed::new(kernel, arrivals))?;
+            }
+            acceptor = Some(crew.open(Acceptor::new(door, gates))?);
+        } else {
+            for (kernel, _) in kernels {
+                crew.hire(kernel)?;
             }
         }
+        let Crew { threads, ready, .. } = crew;
         drop(ready);
         let mut presence = Presence::AsNeeded;
         if config.prefault {
@@ -224,6 +238,7 @@ impl Server {
         Ok(Server {
             addr,
             threads,
+            acceptor,
             handle,
             shutdown,
             presence,
@@ -255,14 +270,17 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Whether a worker has ended, which none does unless it is stopped.
+    /// Whether a thread has ended, which none does unless it is stopped.
     pub fn has_ended(&self) -> bool {
+        let door = self.acceptor.as_ref();
         self.threads.iter().any(JoinHandle::is_finished)
+            || door.is_some_and(|one| one.is_finished())
     }
 
-    /// Whether all workers have ended.
+    /// Whether all threads have ended.
     pub fn is_done(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
+        let door = self.acceptor.as_ref();
+        self.threads.iter().all(JoinHandle::is_finished) && door.is_none_or(|one| one.is_finished())
     }
 
     /// Drains, waits as long as the configuration allows, then aborts what is left. Says what was
@@ -283,6 +301,9 @@ impl Server {
     /// Waits for the end of all workers, and says what they did.
     pub fn join(self) -> Tally {
         let mut tally = Tally::default();
+        if let Some(Err(panic)) = self.acceptor.map(JoinHandle::join) {
+            std::panic::resume_unwind(panic);
+        }
         for thread in self.threads {
             match thread.join() {
                 Ok(one) => tally.add(&one),
@@ -290,6 +311,87 @@ impl Server {
             }
         }
         tally
+    }
+}
+
+/// What the threads of a server are started with.
+struct Crew<'s, F> {
+    threads: Vec<JoinHandle<Tally>>,
+    slots: &'s mut SlotCutter,
+    slots_each: usize,
+    config: &'s Config,
+    admission: Admission,
+    app: F,
+    ready: mpsc::Sender<bool>,
+    handle: Handle,
+}
+
+impl<F> Crew<'_, F> {
+    /// Starts the next worker, over this kernel.
+    fn hire<K, A>(&mut self, kernel: K) -> Result<(), StartError>
+    where
+        K: Kernel<Error = io::Error> + Send + 'static,
+        A: App,
+        F: Fn(usize) -> A + Clone + Send + 'static,
+    {
+        let number = self.threads.len();
+        let share: Vec<Slot> = self.slots.take(self.slots_each).collect();
+        let (config, app, order) = (
+            self.config.clone(),
+            self.app.clone(),
+            self.handle.order.clone(),
+        );
+        let (admission, ready) = (self.admission.clone(), self.ready.clone());
+        let body = move || {
+            work(
+                kernel,
+                share,
+                &config,
+                admission,
+                app(number),
+                ready,
+                &order,
+            )
+        };
+        let thread = self.start(format!("worker-{number}"), STACK_BYTES, body)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Starts the thread that accepts for all workers.
+    fn open<K>(&self, acceptor: Acceptor<K>) -> Result<JoinHandle<()>, StartError>
+    where
+        K: Kernel<Error = io::Error> + Send + 'static,
+        K::Socket: Send,
+    {
+        let order = self.handle.order.clone();
+        let (prefault, ready) = (self.config.prefault, self.ready.clone());
+        let body = move || {
+            if prefault {
+                // Nobody to tell: the start has failed.
+                let _ = ready.send(hold_own_stack(handoff::STACK_BYTES));
+            }
+            drop(ready);
+            if let Err(error) = acceptor.work(&order, RUN) {
+                // Without events nobody comes in; who is there is served.
+                eprintln!("barewire: accepting ends: {error}");
+            }
+        };
+        self.start("acceptor".to_owned(), handoff::STACK_BYTES, body)
+    }
+
+    /// Starts a thread; if that cannot be, those that run already are ended.
+    fn start<T: Send + 'static>(
+        &self,
+        name: String,
+        stack_bytes: usize,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JoinHandle<T>, StartError> {
+        let thread = thread::Builder::new().name(name).stack_size(stack_bytes);
+        thread.spawn(body).map_err(|error| {
+            self.handle.abort();
+            error.into()
+        })
     }
 }
 
@@ -328,8 +430,8 @@ pub(crate) fn connections_possible(config: &Config) -> usize {
 }
 
 /// The body of a worker's thread.
-fn work<A: App>(
-    kernel: Native,
+fn work<K: Kernel<Error = io::Error>, A: App>(
+    kernel: K,
     share: Vec<Slot>,
     config: &Config,
     admission: Admission,
@@ -353,7 +455,7 @@ fn work<A: App>(
         let tables = lock(&entries) && lock(&peers) && lock(&timers) && slots_locked;
         let tables = tables && waits.hold() && admission.addresses.hold();
         // Nobody to tell: the start has failed.
-        let _ = ready.send(hold_worker_stack() && tables);
+        let _ = ready.send(hold_own_stack(STACK_BYTES) && tables);
     }
     drop(ready);
     let memory = Memory {

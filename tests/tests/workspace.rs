@@ -68,20 +68,22 @@ fn core_depends_on_four_small_packages_and_their_own() {
 #[cfg_attr(not(target_env = "gnu"), ignore = "the list is that of one platform")]
 #[test]
 fn the_platform_adds_nothing_but_system_calls() {
-    let all = dependencies("barewire-linux");
-    let added: Vec<&String> = all
-        .iter()
-        .filter(|name| !CORE.contains(&name.as_str()))
-        .collect();
-    // bitflags and linux-raw-sys are rustix's.
-    let expected = [
-        "barewire-core",
-        "bitflags",
-        "libc",
-        "linux-raw-sys",
-        "rustix",
-    ];
-    assert_eq!(added, expected);
+    for platform in ["barewire-linux", "barewire-macos"] {
+        let all = dependencies(platform);
+        let added: Vec<&String> = all
+            .iter()
+            .filter(|name| !CORE.contains(&name.as_str()))
+            .collect();
+        // bitflags and linux-raw-sys are rustix's.
+        let expected = [
+            "barewire-core",
+            "bitflags",
+            "libc",
+            "linux-raw-sys",
+            "rustix",
+        ];
+        assert_eq!(added, expected, "{platform}");
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@
 //!
 //! | what | bytes | where it is asserted |
 //! |---|---:|---|
-//! | `Connection` | 56 | `connection/mod.rs` |
-//! | the worker's entry, with the connection | 128 | `server/src/peer.rs` |
+//! | `Connection` | 48 | `connection/mod.rs` |
+//! | the worker's entry, with the connection | 120 | `server/src/peer.rs` |
 //! | the driver's entry | 48 | `driver/entry.rs` |
 //! | the timer's entry | 16 | `wheel.rs` |
 //! | its place in the list of deferred exchanges | 4 | `server/src/footprint.rs` |
@@ -50,14 +50,14 @@
 //! # The sum
 //!
 //! Every table, list and queue has its size from the start, so there is a sum, and the server's
-//! first lines say it: `memory       at most 402,327,232 bytes` by default, on two cores. One
+//! first lines say it: `memory       at most 402,246,208 bytes` by default, on two cores. One
 //! function (`Config::memory_bytes_max`, for embedders as well) adds up:
 //!
 //! | what | bytes by default, two workers |
 //! |---|---:|
 //! | slots | 163,840,000 |
 //! | users, ids, books (the challenge's; `Board::memory_bytes_max`) | 222,529,408 |
-//! | tables: 196 a connection, and for 64 places more a worker (the 503s) | 1,985,088 |
+//! | tables: 188 a connection, and for 64 places more a worker (the 503s) | 1,904,064 |
 //! | lists of free slots: 32 a slot, and as much again at the start | 640,000 |
 //! | lines of waits: 16 a slot | 160,000 |
 //! | counts of addresses: two rows of 32,768 cells | 262,144 |

@@ -2,6 +2,7 @@
 //! say why.
 //!
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
+//! * [`facts`]: what is claimed, in figures, each with the command that shows it.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
 //! * [`memory`]: slots, buffers, and what a connection costs.
 //! * [`peers`]: our parsers beside those of others, in instructions and time.
@@ -14,6 +15,7 @@
 
 pub mod changes;
 pub mod choices;
+pub mod facts;
 pub mod machine;
 pub mod memory;
 pub mod peers;

@@ -29,8 +29,8 @@ pub(super) const LANES: usize = size_of::<Vector>();
 /// Bytes of a window: as many as a map has bits.
 pub(super) const WINDOW: usize = 64;
 
-/// What lies at a place and behind it. Whatever is looked up in it at a constant distance, or at one
-/// that a map of one vector tells, needs no other bounds test than the one for the window.
+/// What lies at a place and behind it. Whatever is looked up in it at a constant distance, or at
+/// one that a map of one vector tells, needs no other bounds test than the one for the window.
 pub(super) type Window = [u8; WINDOW];
 
 const HALF: usize = 32;
@@ -72,8 +72,8 @@ impl Tail {
         Tail(None)
     }
 
-    /// The window at `at`, which is not behind the end of the bytes; of these there are as many as a
-    /// window has, or more ([`pad`]).
+    /// The window at `at`, which is not behind the end of the bytes; of these there are as many
+    /// as a window has, or more ([`pad`]).
     #[inline(always)]
     pub(super) fn window<'t>(&'t mut self, bytes: &'t [u8], at: u32) -> Option<&'t Window> {
         match window(bytes, at) {
@@ -82,8 +82,8 @@ impl Tail {
         }
     }
 
-    /// Makes the copy early: vectors out of one that was just made come late, as the processor waits
-    /// until the stores are done.
+    /// Makes the copy early: vectors out of one that was just made come late, as the processor
+    /// waits until the stores are done.
     #[inline(always)]
     pub(super) fn prepare(&mut self, bytes: &[u8]) {
         if let Some(last) = bytes.last_chunk::<WINDOW>()
@@ -162,10 +162,11 @@ impl Lines {
     }
 }
 
-// Two ways to ask for a range of bytes with two operations. One addition moves its last byte to 127,
-// and a signed comparison tells the range from what is below and, wrapped, above it. Or one addition
-// moves its first byte to 0, and one that saturates sets the highest bit of all that is not in the
-// range: cheaper where several are combined, but alone LLVM makes three operations of it.
+// Two ways to ask for a range of bytes with two operations. One addition moves its last byte to
+// 127, and a signed comparison tells the range from what is below and, wrapped, above it. Or one
+// addition moves its first byte to 0, and one that saturates sets the highest bit of all that is
+// not in the range: cheaper where several are combined, but alone LLVM makes three operations of
+// it.
 
 /// Control characters, and what is beyond ASCII: what is not in the 95 characters from SP on.
 #[inline(always)]
@@ -239,6 +240,26 @@ mod tests {
     use super::*;
     use std::vec;
     use std::vec::Vec;
+
+    /// Which of its ways `wide` takes in this build.
+    const WAY: &str = if cfg!(target_feature = "avx2") {
+        "avx2"
+    } else if cfg!(target_feature = "sse2") {
+        "sse2"
+    } else if cfg!(all(target_feature = "neon", target_arch = "aarch64")) {
+        "neon"
+    } else {
+        "integers"
+    };
+
+    /// `.ci/vectors` asks for one way after the other: none may be taken for another.
+    #[test]
+    fn the_way_is_the_one_that_was_asked_for() {
+        if let Ok(asked) = std::env::var("BAREWIRE_VECTORS") {
+            assert_eq!(WAY, asked);
+        }
+        std::println!("vectors: {WAY}, {LANES} bytes");
+    }
 
     /// The end of the line in `text` that begins at `line`, by a walk that begins at `from`.
     fn end(text: &[u8], from: u32, line: u32) -> Option<u32> {

@@ -52,8 +52,8 @@ impl FieldId {
         len: usize,
         name: impl FnOnce() -> Option<&'a [u8]>,
     ) -> FieldId {
-        // One name can be it: that of this length and this first letter. A short one is compared with
-        // its colon, and so its length is as well.
+        // One name can be it: that of this length and this first letter. A short one is compared
+        // with its colon, and so its length is as well.
         let slot = slot(len, front as u8);
         let (letters, mask) = FRONTS[slot];
         if (front | FOLD) & mask != letters {

@@ -125,9 +125,9 @@ impl HeadState {
         self.advance_within(bytes, bytes.len(), rows, limits)
     }
 
-    /// The same, where the bytes of the request so far are the first `len` of `room`. What is behind
-    /// them is looked at in vectors and counts for nothing: 64 readable bytes spare a copy of
-    /// the last bytes of the head. At most the whole `room` is taken.
+    /// The same, where the bytes of the request so far are the first `len` of `room`. What is
+    /// behind them is looked at in vectors and counts for nothing: 64 readable bytes spare a copy
+    /// of the last bytes of the head. At most the whole `room` is taken.
     ///
     /// # Errors
     /// As [`advance`](Self::advance).

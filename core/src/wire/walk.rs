@@ -1,9 +1,9 @@
 //! The fast way through a head: complete lines of the usual form, along the bit maps of its bytes.
 //!
 //! ```text
-//! request line:  a usual method, SP, '/', compared as one word; then from one byte to the next
-//!                that is unusual in a target, and a look at each, up to SP; the ten bytes behind
-//!                it are compared as words
+//! request line:  a usual method, SP, '/', compared as one word; a path of a vector at most, or
+//!                from one byte to the next that is unusual in a target, and a look at each, to SP;
+//!                the eleven bytes from SP on are compared as two words
 //! field line:    ends at the next control character, which must be CR, LF
 //!                empty: the head is complete
 //!                name   up to the next byte that is unusual in a name, which must be ':'
@@ -14,18 +14,23 @@
 //!
 //! What it takes, the slow way would take the same: the tests below compare the two.
 //!
-//! Where the instructions go (callgrind; default build and x86-64-v3): of the 467 of the smallest
-//! request (49 bytes) 80 are the caller's loop, a fresh state and what is done around the walk; in
-//! the walk 76 or 61 are the vectors with their constants, 20 the port of `Host`. A line of 64 bytes
-//! that is no known field takes 150 or 126 with its share of the map of controls. What is left beside
-//! the loads and comparisons are bounds tests, of two instructions each, and the moving of a dozen
-//! values that live across the loop.
+//! Each line is looked up in one window of 64 bytes: its name, the value of `Host`, its port need
+//! no bounds test of their own. Where fewer than 64 bytes are left, the window is one of a copy
+//! with zeros behind it; who has readable bytes behind the request spares that
+//! ([`advance_within`](HeadState::advance_within)).
+//!
+//! Where the instructions go (callgrind; default build and x86-64-v3): of the 405 and 373 of the
+//! smallest request (49 bytes, a slice) 70 are the caller's loop, a fresh state and what is done
+//! around the walk, 30 the saving of registers, 20 the copy; the request line takes 65, its one
+//! field line 140, of which 45 are the grammar of `Host`. A line that is no known field takes 64
+//! beside the map of its block, which is 32 or 17 for 64 bytes.
 //!
 //! Measured and dropped, as it gained nothing or cost some: known fields in a function of their own
 //! (+60 a field, for the vectors' constants do not outlive a call); the search beyond one vector in
-//! a function (+10 %); an iterator over the free rows (+20); SP as the first of the bytes that are
-//! looked at in a target (+6); no vectors of 32 bytes for tokens on x86-64-v3 (-10 for the smallest
-//! request, +5 % for that of a browser).
+//! a function (+10 %); an iterator over the free rows (+20); a range of bytes by subtractions that
+//! saturate to 0 and a comparison with it (two more operations a vector); rows put together in a
+//! register (+4 a line); the tests of a known name's length apart from its front (+5 a line); the
+//! usual framing of a body inlined (-11 with a body, +5 without).
 
 use super::blocks::{
     LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part,
@@ -40,7 +45,8 @@ use crate::limits::{FIELD_NAME_BYTES_MAX, Limits};
 impl HeadState {
     /// The fast way: takes complete lines of the usual form, in one walk along the bit maps of the
     /// bytes. It stops, with `next` behind the last line that it took, at whatever is unusual, and
-    /// where the bytes end: what that is, the slow way finds out. Says whether the head is complete.
+    /// where the bytes end: what that is, the slow way finds out. Says whether the head is
+    /// complete.
     ///
     /// The head so far is the first `len` bytes of `room`. What is behind them is read, and not
     /// believed.
@@ -65,7 +71,7 @@ impl HeadState {
             return false;
         };
         let mut tail = Tail::new();
-        if room.len() == len {
+        if room.len() == len && len < NEAR {
             tail.prepare(room);
         }
         let mut next = u32::from(self.next);
@@ -77,8 +83,7 @@ impl HeadState {
             {
                 usual_front(window)
             } else {
-                tail.window(room, next)
-                    .and_then(|window| usual_front(window))
+                tail.window(room, next).and_then(usual_front)
             };
             let Some(behind) = front
                 .and_then(|front| self.usual_request_line(front, room, bytes, &mut tail, limits))
@@ -197,8 +202,12 @@ impl HeadState {
     }
 }
 
-/// Bytes of the window that a small head's request line is looked up in: the longest method with a
-/// vector behind it.
+/// Bytes that are likely to be one request alone, whose last window is going to be asked for: four
+/// windows. The copy costs 20 instructions, and pipelined requests ask for it once in many.
+const NEAR: usize = 4 * WINDOW;
+
+/// Bytes of the window that a small head's request line is looked up in: the longest method with
+/// SP, and a vector of 32 bytes behind it.
 const FRONT: usize = 40;
 
 /// What a window on the front of a request line tells.
@@ -456,10 +465,11 @@ mod tests {
     }
 
     /// What may lie behind the bytes: what would go on with a head, or end it.
-    const BEHIND: [&[u8]; 4] = [
+    const BEHIND: [&[u8]; 5] = [
         &[b'a'; 100],
         b"\r\n\r\n1 HTTP/1.1\r\nHost: a\r\n\r\n: : : : : : : : : : : : : : : : : : : : : : : :",
         b"\n\r\n HTTP/1.1\r\n\r\n",
+        b" HTTP/1.1\r\nHost: a\r\n\r\n: : : : : : : : : : : : : : : : : : : : : : : :",
         b" ",
     ];
 
@@ -522,6 +532,27 @@ mod tests {
                 let mut shorter: Vec<u8> = head.into();
                 shorter.remove(at);
                 assert_same(&shorter);
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_the_bytes_is_forgotten_when_they_come() {
+        for head in HEADS {
+            let whole = format!("{:?}", without(head));
+            for cut in 0..head.len() {
+                for behind in BEHIND {
+                    let (mut state, mut rows) = (HeadState::new(), [[0; 8]; ROWS]);
+                    let room = [&head[..cut], behind].concat();
+                    let early = state.advance_within(&room, cut, &mut rows, &Limits::DEFAULT);
+                    if matches!(early, Ok(Some(_))) {
+                        continue;
+                    }
+                    let len = state.advance(head, &mut rows, &Limits::DEFAULT);
+                    let outcome: Outcome = len.map(|len| len.map(|_| (state, rows)));
+                    let (front, behind) = (head[..cut].escape_ascii(), behind.escape_ascii());
+                    assert_eq!(format!("{outcome:?}"), whole, "{front} before {behind}");
+                }
             }
         }
     }

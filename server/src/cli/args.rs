@@ -213,6 +213,7 @@ fn unwanted_value(error: &lexopt::Error) -> String {
 mod tests {
     use super::*;
     use crate::challenge::EventReply;
+    use crate::config::Accept;
     use crate::load::Values;
     use barewire_core::connection::{Refusals, ServerName};
     use std::net::{Ipv4Addr, Ipv6Addr};
@@ -316,6 +317,7 @@ mod tests {
             "bind" "::1" => config.bind == SocketAddr::from((Ipv6Addr::LOCALHOST, 8080));
             "port" "65535" => config.bind == SocketAddr::from((Ipv4Addr::LOCALHOST, 65535));
             "workers" "3" => config.workers == 3;
+            "accept" "handoff" => config.accept == Accept::Handoff;
             "connections" "5" => config.connections == 5;
             "per-address" "9" => config.connections_per_address == 9;
             "slots" "6" => config.slots == 6;

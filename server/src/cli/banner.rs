@@ -13,6 +13,8 @@ pub(crate) struct Facts {
     pub(crate) addr: SocketAddr,
     pub(crate) workers: usize,
     pub(crate) backend: &'static str,
+    /// One thread accepts for all workers.
+    pub(crate) hands_out: bool,
     pub(crate) connections: usize,
     /// What it would have been by default, if that did not fit.
     pub(crate) lowered_from: Option<usize>,
@@ -33,10 +35,17 @@ pub(crate) fn text(facts: &Facts) -> String {
         let default = grouped(default as u64);
         format!(" (not {default}: too few open files are allowed)")
     });
+    let handed = match facts.hands_out {
+        true => ", connections dealt out by one thread",
+        false => "",
+    };
     let lines = [
         ("barewire", VERSION.to_owned()),
         ("listening", format!("http://{}", facts.addr)),
-        ("workers", format!("{} ({})", facts.workers, facts.backend)),
+        (
+            "workers",
+            format!("{} ({}{handed})", facts.workers, facts.backend),
+        ),
         (
             "connections",
             format!("{}{lowered}", grouped(facts.connections as u64)),
@@ -146,6 +155,7 @@ mod tests {
             addr: ([127, 0, 0, 1], 8080).into(),
             workers: 2,
             backend: "epoll",
+            hands_out: false,
             connections: 10_000,
             lowered_from: None,
             slots: 10_000,
@@ -177,6 +187,7 @@ stop         Ctrl-C (requests under way get 30 s)
     fn the_banner_says_what_differs() {
         let text = text(&Facts {
             addr: "[::]:80".parse().unwrap(),
+            hands_out: true,
             connections: 312,
             lowered_from: Some(10_000),
             presence: Presence::Locked,
@@ -185,6 +196,7 @@ stop         Ctrl-C (requests under way get 30 s)
         });
         for line in [
             "listening    http://[::]:80",
+            "workers      2 (epoll, connections dealt out by one thread)",
             "connections  312 (not 10,000: too few open files are allowed)",
             "memory       at most 401,234,567 bytes, all touched, locked in memory",
             "stop         Ctrl-C (requests under way get 1500 ms)",

@@ -5,6 +5,7 @@ use barewire_core::connection::{Refusals, ServerName};
 use super::args::Choices;
 use super::value::{bind, bytes, number, size};
 use crate::challenge::EventReply;
+use crate::config::Accept;
 use crate::load::{LoadOptions, Values};
 
 /// One flag of a command that fills a `T`.
@@ -128,6 +129,23 @@ pub(crate) static SERVE: Table<Choices> = &[
                 config.workers as usize,
                 "threads; 0: one for each core"
             ),
+            Flag {
+                name: "accept",
+                value: "HOW",
+                about: "reuseport, or handoff by one thread",
+                set: |choices, text| {
+                    choices.config.accept = match text {
+                        "reuseport" => Accept::Reuseport,
+                        "handoff" => Accept::Handoff,
+                        _ => return Err("reuseport or handoff".to_owned()),
+                    };
+                    Ok(())
+                },
+                get: |choices| match choices.config.accept {
+                    Accept::Reuseport => "reuseport".to_owned(),
+                    Accept::Handoff => "handoff".to_owned(),
+                },
+            },
             Flag {
                 name: "connections",
                 value: "N",

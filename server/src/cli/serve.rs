@@ -42,6 +42,7 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         addr: server.local_addr(),
         workers: server.workers(),
         backend: server.backend(),
+        hands_out: config.hands_out(config.workers),
         connections: config.connections,
         lowered_from: (config.connections < wanted).then_some(wanted),
         slots: config.slot_count(),

@@ -1,11 +1,11 @@
-//! Bugs that are planted to see that they are found: `tests/mutants.toml` lists them.
+//! Bugs that are planted to see that they are found: `tests/planted.toml` lists them.
 //!
 //! ```text
-//! cargo test -p barewire-tests --test mutants -- --ignored --nocapture
+//! cargo test -p barewire-tests --test planted -- --ignored --nocapture
 //! ```
 //!
 //! copies the sources, plants one bug after the other, builds, and asserts that its finder fails
-//! and says why. `BAREWIRE_MUTANT=slot` takes only those with that in their name. About half a
+//! and says why. `BAREWIRE_PLANTED=slot` takes only those with that in their name. About half a
 //! minute for each on two cores.
 
 #[allow(dead_code)] // each test uses a part of it
@@ -24,7 +24,7 @@ const SEEDS: u64 = 10_000;
 /// Time for a build and a search: some minutes on a machine that is busy with others.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-struct Mutant {
+struct Bug {
     name: String,
     file: String,
     old: String,
@@ -33,11 +33,11 @@ struct Mutant {
     says: Vec<String>,
 }
 
-fn mutants() -> Vec<Mutant> {
-    let list: toml::Table = toml::from_str(&read("tests/mutants.toml")).unwrap();
-    let list = list["mutant"].as_array().unwrap();
+fn planted() -> Vec<Bug> {
+    let list: toml::Table = toml::from_str(&read("tests/planted.toml")).unwrap();
+    let list = list["bug"].as_array().unwrap();
     let text = |one: &toml::Value, key: &str| one[key].as_str().unwrap().to_owned();
-    let mutant = |one: &toml::Value| Mutant {
+    let bug = |one: &toml::Value| Bug {
         name: text(one, "name"),
         file: text(one, "file"),
         old: text(one, "old"),
@@ -50,34 +50,34 @@ fn mutants() -> Vec<Mutant> {
                 .collect()
         },
     };
-    list.iter().map(mutant).collect()
+    list.iter().map(bug).collect()
 }
 
 /// The text with the bug in it.
-fn plant(mutant: &Mutant, text: &str) -> Result<String, String> {
-    match text.matches(&mutant.old).count() {
-        1 => Ok(text.replace(&mutant.old, &mutant.new)),
-        n => Err(format!("{}: {n} times in {}", mutant.name, mutant.file)),
+fn plant(bug: &Bug, text: &str) -> Result<String, String> {
+    match text.matches(&bug.old).count() {
+        1 => Ok(text.replace(&bug.old, &bug.new)),
+        n => Err(format!("{}: {n} times in {}", bug.name, bug.file)),
     }
 }
 
 #[test]
 fn every_bug_can_still_be_planted() {
-    let all = mutants();
+    let all = planted();
     assert!(all.len() >= 10);
-    for mutant in &all {
-        let text = read(&mutant.file);
-        assert_ne!(plant(mutant, &text).unwrap(), text, "{}", mutant.name);
+    for bug in &all {
+        let text = read(&bug.file);
+        assert_ne!(plant(bug, &text).unwrap(), text, "{}", bug.name);
         // A finder that looks for nothing would find everything.
-        assert!(!mutant.says.is_empty() && mutant.says.iter().all(|word| word.len() > 3));
+        assert!(!bug.says.is_empty() && bug.says.iter().all(|word| word.len() > 3));
     }
 }
 
 #[test]
 fn a_bug_that_cannot_be_planted_any_more_is_seen() {
-    let mutant = &mutants()[0];
-    assert!(plant(mutant, "something else").is_err());
-    assert!(plant(mutant, &mutant.old.repeat(2)).is_err());
+    let bug = &planted()[0];
+    assert!(plant(bug, "something else").is_err());
+    assert!(plant(bug, &bug.old.repeat(2)).is_err());
 }
 
 /// A copy of the sources, gone with it.
@@ -85,7 +85,7 @@ struct Copy(PathBuf);
 
 impl Copy {
     fn new() -> Copy {
-        let folder = format!("barewire-mutants-{}", std::process::id());
+        let folder = format!("barewire-planted-{}", std::process::id());
         let folder = std::env::temp_dir().join(folder);
         for path in all() {
             // A workspace of its own, with thousands of files.
@@ -112,7 +112,7 @@ impl Copy {
         let child = Command::new(env!("CARGO"))
             .args(args)
             .current_dir(&self.0)
-            .env("CARGO_TARGET_DIR", target.join("mutants"))
+            .env("CARGO_TARGET_DIR", target.join("planted"))
             .env("BAREWIRE_SEEDS", SEEDS.to_string())
             .env_remove("BAREWIRE_SEED")
             .stdin(Stdio::null())
@@ -182,28 +182,28 @@ fn pasted(said: &str) -> Option<String> {
 #[ignore = "builds the whole server a dozen times: minutes"]
 fn every_planted_bug_is_found() {
     let copy = Copy::new();
-    let only = std::env::var("BAREWIRE_MUTANT").unwrap_or_default();
-    let chosen = mutants().into_iter().filter(|one| one.name.contains(&only));
+    let only = std::env::var("BAREWIRE_PLANTED").unwrap_or_default();
+    let chosen = planted().into_iter().filter(|one| one.name.contains(&only));
     let (mut table, mut survivors, mut pastes) = (String::new(), Vec::new(), 0);
-    for mutant in chosen {
+    for bug in chosen {
         let began = Instant::now();
-        let text = read(&mutant.file);
-        copy.write(&mutant.file, &plant(&mutant, &text).unwrap());
-        let args = arguments(&mutant.finder);
+        let text = read(&bug.file);
+        copy.write(&bug.file, &plant(&bug, &text).unwrap());
+        let args = arguments(&bug.finder);
         let (built, said) = copy.cargo(&[&args[..], &["--no-run"]].concat());
-        assert!(built, "{} does not compile: {said}", mutant.name);
+        assert!(built, "{} does not compile: {said}", bug.name);
         let (passed, said) = copy.cargo(&args);
-        let words = match mutant.finder.as_str() {
+        let words = match bug.finder.as_str() {
             // The names of tests say a lot as well.
             "sim" => said.lines().find(|line| line.starts_with("BAREWIRE_SEED=")),
             _ => Some(&*said),
         };
         let words = words.unwrap_or_default();
-        let reason = mutant.says.iter().find(|word| words.contains(&***word));
-        let found = seed(&said).map_or(mutant.finder.clone(), |seed| format!("seed {seed}"));
+        let reason = bug.says.iter().find(|word| words.contains(&***word));
+        let found = seed(&said).map_or(bug.finder.clone(), |seed| format!("seed {seed}"));
         let row = format!(
             "{:<75} {found}, {:?}, {} s",
-            mutant.name,
+            bug.name,
             reason,
             began.elapsed().as_secs()
         );
@@ -211,7 +211,7 @@ fn every_planted_bug_is_found() {
         table.push_str(&row);
         table.push('\n');
         if passed || reason.is_none() {
-            survivors.push((mutant.name.clone(), said));
+            survivors.push((bug.name.clone(), said));
         } else if let Some(found) = pasted(&said).filter(|_| pastes < 2) {
             // What is printed is a test, and it fails while the bug is there.
             pastes += 1;
@@ -226,7 +226,7 @@ fn every_planted_bug_is_found() {
             ];
             let (passed, said) = copy.cargo(&test);
             assert!(!passed && said.contains("stays_found ... FAILED"), "{said}");
-            copy.write(&mutant.file, &text);
+            copy.write(&bug.file, &text);
             let (passed, said) = copy.cargo(&test);
             assert!(passed && said.contains("1 passed"), "{said}");
             copy.write(
@@ -234,7 +234,7 @@ fn every_planted_bug_is_found() {
                 &read("tests/tests/sim_found.rs"),
             );
         }
-        copy.write(&mutant.file, &text);
+        copy.write(&bug.file, &text);
     }
     assert!(!table.is_empty(), "no bug with {only:?} in its name");
     assert!(survivors.is_empty(), "survived: {survivors:?}\n{table}");

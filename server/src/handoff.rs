@@ -1,0 +1,311 @@
+//! One thread accepts for all workers, where the system does not spread connections by itself.
+//!
+//! ```text
+//!              +--> ring of 64 --> worker 0      in turn; a full ring is passed over
+//!  acceptor ---+--> ring of 64 --> worker 1
+//!              +--> ring of 64 --> worker 2      all full: accepting waits, the backlog fills
+//! ```
+//!
+//! A ring is a bounded channel of the standard library. It has one sender and one receiver, and
+//! takes no memory after it was made. (A `heapless::spsc` queue was the first idea: it wants
+//! memory that outlives both threads, and keeps the sockets that lie in it when a worker ends. This
+//! one closes them, and gives back to the sender what comes too late.)
+
+use std::fmt;
+use std::mem::size_of;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+
+use barewire_core::driver::{Address, Event, Instant, Kernel, LISTENER, Trouble, WAKER};
+
+use crate::platform::Waker;
+
+/// Connections that a ring holds: as many as a worker accepts in one turn, so that a burst goes on
+/// at the pace that it has with a listener of its own.
+pub(crate) const RING_PLACES: usize = 64;
+
+/// Connections taken from the backlog before their workers are woken, at most: as many as a worker
+/// serves in one turn.
+const BURST_MAX: usize = 64;
+
+/// Nanoseconds until full rings are tried again. A worker empties its ring in every turn, and a
+/// turn is far shorter unless it has no places left.
+const RETRY_NANOS: u64 = 1_000_000;
+
+/// Nanoseconds without an accept after the system ran out of descriptors or memory: as a worker
+/// with a listener of its own does it.
+const BACK_OFF_NANOS: u64 = 100_000_000;
+
+/// Bytes of the acceptor's stack: its events (256 of 48 bytes on the largest platform, and what the
+/// system writes them to), and as much again as a thread of Rust takes for itself.
+pub(crate) const STACK_BYTES: usize = 256 << 10;
+
+/// Bytes of memory of the acceptor and its rings.
+pub(crate) fn bytes(workers: usize) -> usize {
+    // A place is a connection, its address, and a word of the channel's own; then some lines for
+    // its two ends.
+    let ring = RING_PLACES * (size_of::<(u64, Address)>() + size_of::<usize>()) + 1024;
+    STACK_BYTES.saturating_add(workers.saturating_mul(ring))
+}
+
+/// A connection on its way.
+type Arrival<S> = (S, Address);
+
+/// Whether the server runs; what else it can be told ends the acceptor.
+pub(crate) type Order = AtomicU8;
+
+/// A ring to a worker that `waker` wakes: the acceptor's end, and the worker's.
+pub(crate) fn ring<S>(waker: Waker) -> (Gate<S>, Receiver<Arrival<S>>) {
+    let (ring, arrivals) = sync_channel(RING_PLACES);
+    let gate = Gate {
+        ring,
+        waker,
+        is_fed: false,
+    };
+    (gate, arrivals)
+}
+
+/// The acceptor's end of a ring.
+pub(crate) struct Gate<S> {
+    ring: SyncSender<Arrival<S>>,
+    waker: Waker,
+    /// Something was put there since the worker was woken.
+    is_fed: bool,
+}
+
+/// A kernel whose connections come out of a ring instead of a listener.
+pub(crate) struct Handed<K: Kernel> {
+    kernel: K,
+    /// `None` after `stop_listening`.
+    arrivals: Option<Receiver<Arrival<K::Socket>>>,
+    /// Woken, and not told yet that there may be connections: the events had no room.
+    is_due: bool,
+}
+
+impl<K: Kernel> Handed<K> {
+    /// Over a kernel without a listener of its own.
+    pub(crate) fn new(kernel: K, arrivals: Receiver<Arrival<K::Socket>>) -> Handed<K> {
+        Handed {
+            kernel,
+            arrivals: Some(arrivals),
+            is_due: false,
+        }
+    }
+}
+
+impl<K: Kernel> Kernel for Handed<K> {
+    type Socket = K::Socket;
+    type Error = K::Error;
+
+    /// A wake-up may mean a connection, so it is an edge of the listener too.
+    fn poll(&mut self, events: &mut [Event], until: Option<Instant>) -> Result<usize, K::Error> {
+        let until = match self.is_due {
+            true => Some(self.now()),
+            false => until,
+        };
+        let mut count = self.kernel.poll(events, until)?;
+        let told = events.iter().take(count);
+        self.is_due |= told.clone().any(|event| event.token == WAKER) && self.arrivals.is_some();
+        if self.is_due
+            && let Some(place) = events.get_mut(count)
+        {
+            *place = Event {
+                token: LISTENER,
+                readable: true,
+                ..Event::default()
+            };
+            count += 1;
+            self.is_due = false;
+        }
+        Ok(count)
+    }
+
+    fn accept(&mut self) -> Result<Arrival<K::Socket>, Trouble> {
+        let arrivals = self.arrivals.as_ref().ok_or(Trouble::WouldBlock)?;
+        match arrivals.try_recv() {
+            Ok(arrival) => Ok(arrival),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Err(Trouble::WouldBlock),
+        }
+    }
+
+    fn register(&mut self, socket: &K::Socket, token: u64) -> Result<(), Trouble> {
+        self.kernel.register(socket, token)
+    }
+
+    fn recv(&mut self, socket: &K::Socket, into: &mut [u8]) -> Result<usize, Trouble> {
+        self.kernel.recv(socket, into)
+    }
+
+    fn send(&mut self, socket: &K::Socket, from: &[u8]) -> Result<usize, Trouble> {
+        self.kernel.send(socket, from)
+    }
+
+    fn shutdown(&mut self, socket: &K::Socket) {
+        self.kernel.shutdown(socket);
+    }
+
+    fn close(&mut self, socket: K::Socket, abort: bool) {
+        self.kernel.close(socket, abort);
+    }
+
+    /// Who lies in the ring is reset, as the system does with a backlog.
+    fn stop_listening(&mut self) {
+        let Some(arrivals) = self.arrivals.take() else {
+            return;
+        };
+        for (socket, _) in arrivals.try_iter() {
+            self.kernel.close(socket, true);
+        }
+        // What is put there from now on the channel gives back to the acceptor.
+    }
+
+    fn local(&self, socket: &K::Socket) -> Option<Address> {
+        self.kernel.local(socket)
+    }
+
+    fn now(&self) -> Instant {
+        self.kernel.now()
+    }
+}
+
+impl<K: Kernel> fmt::Debug for Handed<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handed").finish_non_exhaustive()
+    }
+}
+
+/// Takes connections from the listener of its kernel and deals them out.
+pub(crate) struct Acceptor<K: Kernel> {
+    kernel: K,
+    gates: Vec<Gate<K::Socket>>,
+    /// Whose turn it is.
+    next: usize,
+    /// Accepted, and all rings were full.
+    in_hand: Option<Arrival<K::Socket>>,
+    /// The listener has not said `WouldBlock` since its last edge.
+    is_acceptable: bool,
+}
+
+/// How a round of accepting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Nothing waits; an edge will tell.
+    Idle,
+    /// More may wait: the round was long enough.
+    More,
+    /// All rings are full.
+    Full,
+    /// The system is short of something.
+    Short,
+    /// No worker is there any more.
+    Alone,
+}
+
+impl<K: Kernel> Acceptor<K> {
+    /// Nothing is accepted yet.
+    pub(crate) fn new(kernel: K, gates: Vec<Gate<K::Socket>>) -> Acceptor<K> {
+        Acceptor {
+            kernel,
+            gates,
+            next: 0,
+            in_hand: None,
+            // A connection may have come before the listener was registered.
+            is_acceptable: true,
+        }
+    }
+
+    /// Works until `order` is no longer `run`, and whoever said so has woken the kernel.
+    ///
+    /// # Errors
+    /// If the kernel cannot wait any more.
+    pub(crate) fn work(mut self, order: &Order, run: u8) -> Result<(), K::Error> {
+        let mut events = [Event::default(); 8];
+        while order.load(Ordering::Relaxed) == run {
+            let now = self.kernel.now().0;
+            let until = match self.round() {
+                Round::Idle => None,
+                Round::More => Some(now),
+                Round::Full => Some(now.saturating_add(RETRY_NANOS)),
+                Round::Short => Some(now.saturating_add(BACK_OFF_NANOS)),
+                Round::Alone => break,
+            };
+            let count = self.kernel.poll(&mut events, until.map(Instant))?;
+            let told = events.iter().take(count);
+            self.is_acceptable |= told.clone().any(|event| event.token == LISTENER);
+        }
+        self.kernel.stop_listening();
+        if let Some((socket, _)) = self.in_hand.take() {
+            self.kernel.close(socket, true);
+        }
+        Ok(())
+    }
+
+    /// Accepts and deals out, then wakes who got something.
+    fn round(&mut self) -> Round {
+        let round = self.deal_out();
+        for gate in &mut self.gates {
+            if std::mem::take(&mut gate.is_fed) {
+                gate.waker.wake();
+            }
+        }
+        round
+    }
+
+    fn deal_out(&mut self) -> Round {
+        for _ in 0..BURST_MAX {
+            let arrival = match self.in_hand.take() {
+                Some(arrival) => arrival,
+                None if !self.is_acceptable => return Round::Idle,
+                None => match self.kernel.accept() {
+                    Ok(arrival) => arrival,
+                    Err(Trouble::WouldBlock) => {
+                        self.is_acceptable = false;
+                        return Round::Idle;
+                    }
+                    Err(Trouble::Interrupted | Trouble::Aborted) => continue,
+                    Err(Trouble::Exhausted | Trouble::Lost | Trouble::Other(_)) => {
+                        return Round::Short;
+                    }
+                },
+            };
+            self.in_hand = self.deal(arrival);
+            if self.in_hand.is_some() {
+                let is_alone = self.gates.is_empty();
+                return if is_alone { Round::Alone } else { Round::Full };
+            }
+        }
+        Round::More
+    }
+
+    /// Gives it to the worker whose turn it is, or to the next one that has room; gives it back if
+    /// none has.
+    fn deal(&mut self, arrival: Arrival<K::Socket>) -> Option<Arrival<K::Socket>> {
+        let mut arrival = arrival;
+        let mut tries = self.gates.len();
+        while tries > 0 {
+            tries -= 1;
+            let at = self.next.checked_rem(self.gates.len()).unwrap_or(0);
+            let Some(gate) = self.gates.get_mut(at) else {
+                break;
+            };
+            self.next = at + 1;
+            match gate.ring.try_send(arrival) {
+                Ok(()) => {
+                    gate.is_fed = true;
+                    return None;
+                }
+                Err(TrySendError::Full(back)) => arrival = back,
+                // The worker has ended, or drains: it gets nothing any more.
+                Err(TrySendError::Disconnected(back)) => {
+                    arrival = back;
+                    self.gates.remove(at);
+                    self.next = at;
+                }
+            }
+        }
+        Some(arrival)
+    }
+}
+
+#[cfg(test)]
+mod tests;
