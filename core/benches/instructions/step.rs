@@ -69,7 +69,9 @@ fn serve(exchange: Exchange<'_>, recorder: &mut Recorder<'_>) -> Done {
         Method::Post => Verb::Post,
         _ => return reply.bare(Status::NOT_IMPLEMENTED),
     };
-    let Lookup::Found { handler, params } = ROUTES.find(verb, head.path()) else {
+    let found = ROUTES.find(verb, head.path());
+    // By reference: params that a handler has no use for need not be moved.
+    let Lookup::Found { handler, params } = &found else {
         return reply.bare(Status::NOT_FOUND);
     };
     match handler {

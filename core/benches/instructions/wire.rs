@@ -48,8 +48,11 @@ fn chunks(raw: &[u8], room: &mut Room) -> Option<usize> {
         match step {
             ChunkStep::More => return None,
             ChunkStep::Data(len) => {
-                let taken = usize::try_from(len).ok()?.min(raw.len() - at);
-                decoder.took(taken as u64);
+                // No input here ends within a chunk; one that did would give nothing to take, again
+                // and again.
+                let taken = usize::try_from(len).ok()?;
+                assert!(taken <= raw.len() - at, "a chunk that is cut");
+                decoder.took(len);
                 at += taken;
             }
             ChunkStep::Last => break,

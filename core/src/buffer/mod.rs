@@ -12,6 +12,7 @@ mod recv;
 mod send;
 
 pub use recv::RecvBuffer;
+pub(crate) use recv::SectionParts;
 pub(crate) use send::Draft;
 pub use send::SendBuffer;
 
@@ -25,6 +26,19 @@ pub(crate) fn slide(bytes: &mut [u8], from: core::ops::Range<usize>, to: usize) 
         && let Some(piece) = bytes.get_mut(to..from.end)
     {
         piece.copy_within(piece.len().saturating_sub(from.len()).., 0);
+    }
+}
+
+/// The bytes from one position to another, which are there. (Without the hint the compiler makes
+/// both outcomes, and selects among them.)
+#[inline(always)]
+fn within(bytes: &[u8], range: core::ops::Range<usize>) -> &[u8] {
+    match bytes.get(range) {
+        Some(bytes) => bytes,
+        None => {
+            core::hint::cold_path();
+            &[]
+        }
     }
 }
 

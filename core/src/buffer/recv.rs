@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut, Range};
 
-use super::slide;
+use super::{slide, within};
 use crate::wire::HeadState;
 
 /// The bytes of the requests, the index of the current head, and how far the work on them is.
@@ -98,9 +98,19 @@ impl<const N: usize> Default for RecvBuffer<[u8; N]> {
 
 /// The parts of a buffer while a field section is parsed: its bytes so far, state, index rows.
 pub(crate) struct SectionParts<'a> {
-    pub(crate) bytes: &'a [u8],
+    /// The bytes so far are the first `len`. What is behind them may be looked at and means nothing.
+    pub(crate) room: &'a [u8],
+    pub(crate) len: usize,
     pub(crate) state: &'a mut HeadState,
     pub(crate) rows: &'a mut [[u8; ROW_BYTES]],
+}
+
+impl<'a> SectionParts<'a> {
+    /// The bytes so far.
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.room.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl RecvBuffer {
@@ -148,13 +158,21 @@ impl RecvBuffer {
     /// [`Fault::Misuse`](crate::connection::Fault::Misuse).
     #[inline]
     pub fn filled(&mut self, n: usize) {
-        let space = usize::from(self.capacity.saturating_sub(self.end));
-        if n > space {
-            self.misuse = true;
+        match usize::from(self.end).checked_add(n) {
+            Some(end) if end <= self.capacity() => {
+                self.end = end as u16;
+                self.total = self.total.wrapping_add(n as u32);
+            }
+            _ => self.overfilled(),
         }
-        let n = n.min(space) as u16;
-        self.end = self.end.wrapping_add(n);
-        self.total = self.total.wrapping_add(u32::from(n));
+    }
+
+    #[cold]
+    fn overfilled(&mut self) {
+        self.misuse = true;
+        let space = self.capacity.saturating_sub(self.end);
+        self.end = self.end.wrapping_add(space);
+        self.total = self.total.wrapping_add(u32::from(space));
     }
 
     /// Notes that the peer sends no more (a read of 0 bytes).
@@ -182,7 +200,7 @@ impl RecvBuffer {
     pub fn reset(&mut self) {
         self.raw = 0;
         self.end = 0;
-        self.next_request(0);
+        self.next_request();
         self.total = 0;
         self.ended = false;
         self.misuse = false;
@@ -216,6 +234,27 @@ impl RecvBuffer {
         self.parts(self.start)
     }
 
+    /// As [`head_parts`](Self::head_parts), where a request has begun. (Where positions were not in
+    /// their order there would be none; as a test of its own that costs less than nothing in its place.)
+    #[inline(always)]
+    pub(crate) fn usual_head_parts(&mut self) -> Option<SectionParts<'_>> {
+        let start = usize::from(self.start);
+        let (front, tail) = self
+            .bytes
+            .split_at_mut_checked(usize::from(self.capacity))?;
+        let room = front.get(start..)?;
+        let len = usize::from(self.end.wrapping_sub(self.start));
+        if len > room.len() {
+            return None;
+        }
+        Some(SectionParts {
+            room,
+            len,
+            state: &mut self.state,
+            rows: tail.as_chunks_mut().0,
+        })
+    }
+
     /// What the trailer parser works on: the raw bytes, for the section begins with the first.
     pub(crate) fn trailer_parts(&mut self) -> SectionParts<'_> {
         self.parts(self.raw)
@@ -228,8 +267,10 @@ impl RecvBuffer {
             .bytes
             .split_at_mut_checked(capacity)
             .unwrap_or_default();
+        let room = front.get(from as usize..).unwrap_or_default();
         SectionParts {
-            bytes: front.get(from as usize..end).unwrap_or(&[]),
+            len: end.saturating_sub(from as usize).min(room.len()),
+            room,
             state: &mut self.state,
             rows: tail.as_chunks_mut().0,
         }
@@ -250,17 +291,14 @@ impl RecvBuffer {
     #[inline]
     fn view(&self, range: Range<usize>) -> (&[u8], &[[u8; ROW_BYTES]]) {
         let tail = self.bytes.get(self.capacity()..).unwrap_or_default();
-        (
-            self.bytes.get(range).unwrap_or_default(),
-            tail.as_chunks().0,
-        )
+        (within(&self.bytes, range), tail.as_chunks().0)
     }
 
-    /// The head is complete and `len` bytes long; behind it come the raw bytes of a body.
+    /// The head is complete and `len` bytes long, which is as many as there are at most; behind it
+    /// come the raw bytes of a body.
     #[inline]
     pub(crate) fn head_is(&mut self, len: usize) {
-        let len = len.min(usize::from(self.end.saturating_sub(self.start))) as u16;
-        self.body_at(self.start.wrapping_add(len));
+        self.body_at(self.start.wrapping_add(len as u16));
     }
 
     /// No byte behind `at` is decoded.
@@ -335,17 +373,13 @@ impl RecvBuffer {
         let empty = lines.iter().take_while(|line| *line == b"\r\n").count();
         if empty > 0 {
             self.skip(empty.saturating_mul(2));
-            self.next_request(0);
+            self.next_request();
         }
     }
 
-    /// The request and its body are served, and `trailer` raw bytes belonged to them. What is
-    /// behind them is the next request.
+    /// The request is served, with its body and its trailers. The raw bytes are the next request.
     #[inline]
-    pub(crate) fn next_request(&mut self, trailer: usize) {
-        if trailer > 0 {
-            self.skip(trailer);
-        }
+    pub(crate) fn next_request(&mut self) {
         let mut at = self.raw;
         if at == self.end {
             at = 0;
@@ -360,7 +394,7 @@ impl RecvBuffer {
     pub(crate) fn drop_raw(&mut self) -> usize {
         let n = self.raw_len();
         self.skip(n);
-        self.next_request(0);
+        self.next_request();
         n
     }
 

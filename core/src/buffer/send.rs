@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
-use super::slide;
+use super::{slide, within};
 
 /// The answers that wait to be sent, in order.
 ///
@@ -76,9 +76,7 @@ impl SendBuffer {
     /// The bytes to send next. Empty: nothing waits.
     #[inline]
     pub fn pending(&self) -> &[u8] {
-        self.bytes
-            .get(self.start as usize..self.end as usize)
-            .unwrap_or(&[])
+        within(&self.bytes, self.start as usize..self.end as usize)
     }
 
     /// Notes that the first `n` pending bytes are sent. More than were pending is a mistake of the
@@ -261,13 +259,21 @@ impl<'a> Draft<'a> {
         self.at = self.at.wrapping_add(n);
     }
 
+    /// The next `n` bytes of the draft, if so many fit.
     #[inline(always)]
-    fn place(&mut self, n: usize) -> Option<&mut [u8]> {
+    pub(crate) fn place(&mut self, n: usize) -> Option<&mut [u8]> {
         let end = self.at.wrapping_add(n);
         match self.tx.bytes.get_mut(self.at..end) {
             Some(place) if end <= self.most => Some(place),
             _ => None,
         }
+    }
+
+    /// Takes the draft into use with the first `n` bytes of the last place, which are written: there
+    /// is no need to ask whether they fitted.
+    #[inline(always)]
+    pub(crate) fn commit_place(self, n: usize) {
+        self.tx.end = self.at.wrapping_add(n) as u16;
     }
 
     /// The buffer; what is not committed is gone.

@@ -1,7 +1,8 @@
 //! A request whose body is still to come: what is to become of it?
 
 use super::phase::Phase;
-use super::reply::{Done, Reply, ReplyHead};
+use super::reply::{Done, Reply};
+use super::reply_head::ReplyHead;
 use crate::wire::{Head, Status};
 
 /// The choice at a head with a body ([`Bodies::Ask`](super::Bodies::Ask)).

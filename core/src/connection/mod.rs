@@ -36,6 +36,7 @@
 //! assert!(output.ends_with(b"\r\n\r\nhello"));
 //! ```
 
+mod body;
 mod deadline;
 mod decide;
 mod digits;
@@ -47,6 +48,7 @@ mod phase;
 mod prepared;
 mod refusal;
 mod reply;
+mod reply_head;
 mod site;
 mod writer;
 
@@ -58,7 +60,8 @@ pub use inflow::{Ending, Inflow, Outlet};
 pub use phase::Wait;
 pub use prepared::{PREPARED_BYTES_MAX, Prepared};
 pub use refusal::{Refusal, RefusalBody, Refusals};
-pub use reply::{Done, Full, Reply, ReplyHead};
+pub use reply::{Done, Full, Reply};
+pub use reply_head::ReplyHead;
 pub use site::{Bodies, Site};
 pub use writer::BodyWriter;
 

@@ -2,8 +2,10 @@
 
 use super::digits::short_length;
 use super::field::{FieldName, FieldValue};
-use super::reply::{Done, Full, Reply, ReplyHead};
-use crate::wire::Status;
+use super::reply::{Done, Full, Reply};
+use super::{Connection, Site};
+use crate::buffer::SendBuffer;
+use crate::wire::{DATE_LINE_BYTES, PADDED_LINE_BYTES, Status};
 
 /// A whole answer but for its date: status, fields, `Content-Length`, body.
 ///
@@ -75,6 +77,47 @@ impl Prepared {
         made.with(body)
     }
 
+    /// The whole answer, with the date, by one look at the room. False: nothing is written, for it is
+    /// not as nearly always, or there is no room.
+    #[inline(always)]
+    fn put(&self, site: &Site<'_>, tx: &mut SendBuffer, limit: usize) -> bool {
+        let (Some(date), None) = (site.date, site.server) else {
+            return false;
+        };
+        let Some((line, line_len)) = self.status.padded_line() else {
+            return false;
+        };
+        let Some(rest) = self.bytes.get(..self.len) else {
+            return false;
+        };
+        // A line as it stands ready is longer than it counts, and shorter with a date behind it.
+        let line_len = line_len.min(PADDED_LINE_BYTES);
+        let len = line_len
+            .wrapping_add(DATE_LINE_BYTES)
+            .wrapping_add(rest.len());
+        let mut draft = tx.draft(limit);
+        let Some(place) = draft.place(len) else {
+            return false;
+        };
+        let Some(front) = place.first_chunk_mut() else {
+            return false;
+        };
+        *front = *line;
+        let Some((front, behind)) = place
+            .get_mut(line_len..)
+            .and_then(|place| place.split_first_chunk_mut())
+        else {
+            return false;
+        };
+        *front = *date.line();
+        if behind.len() != rest.len() {
+            return false;
+        }
+        behind.copy_from_slice(rest);
+        draft.commit_place(len);
+        true
+    }
+
     const fn with(mut self, more: &[u8]) -> Prepared {
         assert!(
             more.len() <= PREPARED_BYTES_MAX - self.len,
@@ -94,24 +137,36 @@ impl<'s> Reply<'s> {
     // Inline: of a static the length is known then, and the copy is of fixed size.
     #[inline(always)]
     pub fn prepared(self, answer: &Prepared) -> Done {
-        let head = self.status(answer.status);
-        if !head.is_plain() {
-            return head.prepared_anyhow(answer);
+        let Reply {
+            connection,
+            site,
+            tx,
+            limit,
+        } = self;
+        if connection.is_plain(site) && answer.put(site, tx, limit) {
+            connection.answered_plainly();
+            return Done::new();
         }
-        or_500(head.rest(answer.bytes.get(..answer.len).unwrap_or_default()))
+        prepared_anyhow(connection, site, tx, limit, answer)
     }
 }
 
-impl<'s> ReplyHead<'s> {
-    #[inline(never)]
-    fn prepared_anyhow(self, answer: &Prepared) -> Done {
-        let fields = answer.bytes.get(..answer.fields).unwrap_or_default();
-        let body = answer
-            .bytes
-            .get(answer.body..answer.len)
-            .unwrap_or_default();
-        or_500(self.lines(fields).body_anyhow(body))
-    }
+/// Whatever the head needs. (In pieces: by itself the reply would have to be in memory.)
+#[inline(never)]
+fn prepared_anyhow(
+    connection: &mut Connection,
+    site: &Site<'_>,
+    tx: &mut SendBuffer,
+    limit: usize,
+    answer: &Prepared,
+) -> Done {
+    let fields = answer.bytes.get(..answer.fields).unwrap_or_default();
+    let body = answer
+        .bytes
+        .get(answer.body..answer.len)
+        .unwrap_or_default();
+    let head = Reply::new(connection, tx, site, limit).status(answer.status);
+    or_500(head.lines(fields).body_anyhow(body))
 }
 
 #[inline(always)]
@@ -125,8 +180,8 @@ fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use crate::buffer::{RecvBuffer, SendBuffer};
-    use crate::connection::{Connection, Site, Step};
+    use crate::buffer::RecvBuffer;
+    use crate::connection::Step;
     use crate::limits::Limits;
     use crate::wire::Date;
     use std::vec::Vec;

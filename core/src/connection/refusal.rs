@@ -14,7 +14,8 @@ use core::fmt;
 use super::Fault;
 use super::digits::digits;
 use super::field::{FieldName, FieldValue};
-use super::reply::{Done, Full, Reply, ReplyHead};
+use super::reply::{Done, Full, Reply};
+use super::reply_head::ReplyHead;
 use crate::buffer::RecvBuffer;
 use crate::limits::REFUSAL_BODY_BYTES_MAX;
 use crate::wire::{FieldId, Notation, Place, Status};
@@ -105,11 +106,13 @@ impl Refusal {
         let in_trailers = rx.state.is_in_trailers();
         let parts = rx.trailer_parts();
         let of_trailers = match fault {
-            Fault::Wire(fault) if in_trailers => parts.state.place(fault, parts.bytes, parts.rows),
+            Fault::Wire(fault) if in_trailers => {
+                parts.state.place(fault, parts.bytes(), parts.rows)
+            }
             _ => None,
         };
         let parts = rx.head_parts();
-        let (state, bytes, rows) = (&*parts.state, parts.bytes, &*parts.rows);
+        let (state, bytes, rows) = (&*parts.state, parts.bytes(), &*parts.rows);
         let place = match fault {
             Fault::Wire(_) if in_trailers => of_trailers,
             Fault::Wire(fault) => state.place(fault, bytes, rows),

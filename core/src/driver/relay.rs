@@ -24,7 +24,8 @@ pub fn relay(rx: &mut RecvBuffer, tx: &mut SendBuffer) -> usize {
         Some(bytes) if tx.append(bytes) => n,
         _ => 0,
     };
-    rx.next_request(moved);
+    rx.skip(moved);
+    rx.next_request();
     rx.make_space();
     moved
 }

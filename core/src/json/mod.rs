@@ -6,7 +6,8 @@
 //! through a float. Values that are objects or arrays themselves are checked in full and handed out
 //! as raw bytes.
 //!
-//! [`Pair`] reads the most usual event in a third of the instructions, and leaves all others to it.
+//! [`Pair`] reads the most usual event in a little less than half of the instructions, and leaves all
+//! others to it.
 //!
 //! [`Writer`] writes into a slice and sets commas and colons by itself.
 //!

@@ -7,9 +7,9 @@ use super::text::Text;
 /// A string and a number under two keys, in this order and without white space: the form in which
 /// nearly all programs write such an object.
 ///
-/// It is read in a third of the instructions that [`Object`](super::Object) takes, as nothing is
-/// looked for: what stands between the two values is compared as one piece. Everything else, be it
-/// valid or not, is left to the other.
+/// It is read in a little less than half of the instructions that [`Object`](super::Object) takes
+/// (212 of 455 for 37 bytes), as nothing is looked for: what stands between the two values is
+/// compared as one piece. Everything else, be it valid or not, is left to the other.
 ///
 /// ```
 /// use barewire_core::json::Pair;

@@ -12,8 +12,8 @@ use super::tree::NONE;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shortcut<const N: usize> {
     slots: [[u16; 2]; N],
-    /// One bit for each length that such a pattern has, the last one for all of 63 bytes and more: most
-    /// paths that are not here need no hash.
+    /// One bit for each length that such a pattern has, by the rest of its division by 64: most paths
+    /// that are not here need no hash.
     lengths: u64,
 }
 
@@ -87,5 +87,5 @@ impl<const N: usize> Shortcut<N> {
 
 #[inline(always)]
 const fn length_bit(text: &[u8]) -> u64 {
-    1 << if text.len() < 63 { text.len() } else { 63 }
+    1u64.wrapping_shl(text.len() as u32)
 }

@@ -1,5 +1,7 @@
 //! The request head: request line and fields, parsed line by line, and the view on it.
 
+use core::hint::cold_path;
+
 use super::class;
 use super::field::{FieldId, Fields, is, parse_line};
 use super::length::Evidence;
@@ -137,10 +139,41 @@ impl HeadState {
         rows: &mut [[u8; 8]],
         limits: &Limits,
     ) -> Result<Option<usize>, Fault> {
-        let len = len.min(room.len()).min(bytes_max(limits));
-        if self.scanned == self.next && self.walk(room, len, rows, limits) {
-            return self.complete();
+        match self.advance_fast(room, len, rows, limits) {
+            Some(outcome) => outcome,
+            None => self.advance_slowly(room, len, rows, limits),
         }
+    }
+
+    /// As [`advance_within`](Self::advance_within), as far as the fast way leads. `None`: that is
+    /// not to the end of the head, and [`advance_slowly`](Self::advance_slowly) has to follow.
+    #[inline(always)]
+    pub(crate) fn advance_fast(
+        &mut self,
+        room: &[u8],
+        len: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Option<Result<Option<usize>, Fault>> {
+        // (In this order, for a `len` of 16 bits: the second comparison is none then.)
+        let len = len.min(room.len()).min(limits.head_bytes_max as usize);
+        let len = len.min(usize::from(u16::MAX));
+        if self.scanned == self.next && self.walk(room, len, rows, limits) {
+            return Some(self.complete());
+        }
+        None
+    }
+
+    /// The rest of [`advance_within`](Self::advance_within).
+    #[inline(always)]
+    pub(crate) fn advance_slowly(
+        &mut self,
+        room: &[u8],
+        len: usize,
+        rows: &mut [[u8; 8]],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Fault> {
+        let len = len.min(room.len()).min(bytes_max(limits));
         self.go_on(room, len, rows, limits)
     }
 
@@ -322,6 +355,13 @@ impl HeadState {
         }
     }
 
+    /// Not as nearly always: HTTP/1.0, or `Connection: close`, or an answer without content.
+    // One value and one test, so no `||`.
+    #[inline(always)]
+    pub(crate) fn is_unusual(&self) -> bool {
+        self.says.close | (self.version == Version::Http10) | (self.method == Method::Head)
+    }
+
     pub(crate) fn version(&self) -> Version {
         self.version
     }
@@ -474,10 +514,10 @@ impl HeadState {
         if self.hosts != 1 {
             self.other_hosts()?;
         }
-        self.framing = match self.evidence.is_none() {
-            true => Framing::None,
-            false => self.evidence.decide(self.version)?,
-        };
+        // (There is no framing until now.)
+        if !self.evidence.is_none() {
+            self.framing = self.evidence.decide(self.version)?;
+        }
         if self.says.expects_other && self.version == Version::Http11 {
             return Err(Fault::Expectation);
         }
@@ -552,7 +592,21 @@ impl<'a> Head<'a> {
     /// The path, still percent-encoded, without the query: `/` where an absolute target has none,
     /// `*` for the asterisk form, empty for the authority form.
     pub fn path(&self) -> &'a [u8] {
-        self.state.target.path(self.target())
+        let (start, end) = self.state.target.path_range();
+        if start >= end {
+            return self.state.target.path(self.target());
+        }
+        // One look at the bytes, and not one for the target and one for the path in it.
+        let target_at = usize::from(self.state.target_at);
+        let start = target_at.wrapping_add(usize::from(start));
+        let end = target_at.wrapping_add(usize::from(end));
+        match self.bytes.get(start..end) {
+            Some(path) => path,
+            None => {
+                cold_path();
+                &[]
+            }
+        }
     }
 
     /// What follows the question mark, still percent-encoded.

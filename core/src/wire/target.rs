@@ -123,6 +123,12 @@ impl Target {
         flags: 0,
     };
 
+    /// Where the path begins and ends in the target; no byte where it has none there.
+    #[inline(always)]
+    pub(super) const fn path_range(&self) -> (u16, u16) {
+        (self.path.start, self.path.end)
+    }
+
     /// Makes of [`NOT_YET`](Self::NOT_YET) a target in origin form, validated elsewhere.
     #[inline(always)]
     pub(super) fn set_path(&mut self, len: u16, encoded: bool) {
