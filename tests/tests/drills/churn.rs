@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use barewire_tests::client::{Client, request};
 use barewire_tests::drill::{Close, Manner, Swarm, proc};
 use rustix::net::sockopt;
 
-use super::{PATIENCE, alone, number, open, say, serve};
+use super::{PATIENCE, alone, hold_slots, number, open, say, serve, settle};
 
 /// Connections of a usual run, a second or two. `BAREWIRE_CHURN=10000000` takes some minutes.
 const CONNECTIONS: u64 = 50_000;
@@ -110,23 +109,8 @@ fn connections_opened_and_closed_lose_no_slot_and_no_descriptor() {
     let took = began.elapsed();
     let cpu = server.cpu() - cpu;
 
-    // The server takes its time for the last of them.
-    let waiting = Instant::now();
-    while proc::descriptors(server.pid()) != before {
-        let open = proc::descriptors(server.pid());
-        assert!(waiting.elapsed() < PATIENCE, "{open} open, {before} before");
-        thread::sleep(Duration::from_millis(5));
-    }
-    // The slots are there: so many requests are under way at the same time, and each is answered.
-    let mut half: Vec<Client> = (0..HELD).map(|_| Client::new(addr)).collect();
-    let whole = request("POST", "/echo", b"0123456789");
-    let (first, second) = whole.split_at(whole.len() - 5);
-    half.iter_mut().for_each(|client| client.send(first));
-    thread::sleep(Duration::from_millis(100));
-    for client in half.iter_mut().rev() {
-        assert_eq!(client.ask(second).body, b"0123456789", "a slot is lost");
-    }
-    drop(half);
+    settle(&server, before);
+    hold_slots(addr, HELD);
     // And every place: so many connections at a time.
     let mut swarm = Swarm::new(addr);
     let peers = open(&mut swarm, 200, |_| Manner::default());

@@ -9,7 +9,7 @@ use barewire_tests::client::{Answer, Client, event, request};
 use barewire_tests::drill::{Barewire, Manner, Swarm, proc};
 
 use super::descriptors::can_inject;
-use super::{PATIENCE, alone, ask, open, program, say};
+use super::{PATIENCE, alone, ask, open, program, say, settle};
 
 /// A server whose system calls fail as `inject` says, and where that is written down.
 struct Victim {
@@ -134,16 +134,7 @@ fn a_call_that_fails_costs_its_connection_at_most() {
             Cost::Descriptor => (0, times),
         };
         assert_eq!(lost, due, "{call} {error}: connections lost");
-        // The last ones are being closed.
-        let all_closed = |server: &Barewire| proc::descriptors(server.pid()) == before + kept;
-        while !all_closed(&victim.server) {
-            let open = proc::descriptors(victim.server.pid());
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{call} {error}: {open}, {before} before"
-            );
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
+        settle(&victim.server, before + kept);
         assert!(victim.server.lives(), "{call} {error}");
         say(format_args!(
             "{call} fails {injected} times with {error} (calls {when}): {answered} answered, \

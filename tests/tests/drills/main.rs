@@ -9,11 +9,13 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use barewire_tests::client::request;
+use barewire_tests::client::{Client, request};
 use barewire_tests::drill::{Barewire, Manner, News, Swarm, proc};
 
 #[path = "../bounded/mod.rs"]
@@ -71,6 +73,33 @@ fn say(text: impl fmt::Display) {
 fn number(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name}={value}")))
+}
+
+/// Waits until the server has so many descriptors open: it takes its time to close the last ones.
+/// Says how long.
+fn settle(server: &Barewire, due: usize) -> Duration {
+    let began = Instant::now();
+    loop {
+        let open = proc::descriptors(server.pid());
+        if open == due {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < PATIENCE, "{open} open, {due} are due");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Takes so many slots, by requests that are not whole, and then finishes each: nothing is lost of
+/// them. (As long as no more are taken than the server gives without pressure.)
+fn hold_slots(addr: SocketAddr, count: usize) {
+    let whole = request("POST", "/echo", b"0123456789");
+    let (first, second) = whole.split_at(whole.len() - 5);
+    let mut half: Vec<Client> = (0..count).map(|_| Client::new(addr)).collect();
+    half.iter_mut().for_each(|client| client.send(first));
+    thread::sleep(Duration::from_millis(100));
+    for client in half.iter_mut().rev() {
+        assert_eq!(client.ask(second).body, b"0123456789", "a slot is lost");
+    }
 }
 
 fn ping() -> std::sync::Arc<[u8]> {

@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use barewire_tests::client::{Client, event, request};
 use barewire_tests::drill::{Barewire, proc};
 
-use super::{PATIENCE, alone, number, say, serve};
+use super::{alone, hold_slots, number, say, serve, settle};
 
 /// Requests; `BAREWIRE_MILLION=n` makes it another number.
 const REQUESTS: usize = 1_000_000;
@@ -76,24 +76,11 @@ fn a_million_requests_leave_nothing_behind() {
     run(&server, requests - requests / 10);
     let (last, took) = (proc::rss(server.pid()), began.elapsed());
 
-    let waiting = Instant::now();
-    while proc::descriptors(server.pid()) != before {
-        let open = proc::descriptors(server.pid());
-        assert!(waiting.elapsed() < PATIENCE, "{open} open, {before} before");
-        thread::sleep(Duration::from_millis(5));
-    }
+    settle(&server, before);
     // All slots are there, but for the reserve and those whose want would be pressure: so many
     // requests are under way at the same time.
     let held = SLOTS / 2;
-    let mut half: Vec<Client> = (0..held).map(|_| Client::new(server.addr())).collect();
-    let whole = request("POST", "/echo", b"0123456789");
-    let (one, two) = whole.split_at(whole.len() - 5);
-    half.iter_mut().for_each(|client| client.send(one));
-    thread::sleep(Duration::from_millis(50));
-    for client in half.iter_mut().rev() {
-        assert_eq!(client.ask(two).body, b"0123456789", "a slot is lost");
-    }
-    drop(half);
+    hold_slots(server.addr(), held);
     let tally = server.stop();
     say(format_args!(
         "{requests} requests within {took:?}: {first} bytes of memory after a tenth of them, \

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use barewire_tests::client::{Client, event, request};
 use barewire_tests::drill::{Manner, Patrol, proc};
 
-use super::{PATIENCE, alone, bounded, program, say, serve};
+use super::{PATIENCE, alone, bounded, program, say, serve, settle};
 
 /// Says to the second process that it is the second.
 const INSIDE: &str = "BAREWIRE_DRILL_INSIDE";
@@ -231,13 +231,7 @@ fn resetting() {
     let [answered, lost, sent] = [0, 1, 2].map(|at| all.iter().map(|one| one[at]).sum::<u64>());
     let resets = packets();
     drop(rules);
-    let waiting = Instant::now();
-    while proc::descriptors(server.pid()) != before {
-        let open = proc::descriptors(server.pid());
-        assert!(waiting.elapsed() < PATIENCE, "{open} open, {before} before");
-        thread::sleep(Duration::from_millis(10));
-    }
-    let took = waiting.elapsed();
+    let took = settle(&server, before);
     let mut client = Client::new(addr);
     let state = client.ask(&request("GET", "/stats", b"")).text();
     let counted: Option<u64> = state

@@ -7,20 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use barewire_tests::client::{Client, request};
-use barewire_tests::drill::{Barewire, Manner, Patrol, proc};
+use barewire_tests::drill::{Manner, Patrol, proc};
 use rustix::net::sockopt;
 
-use super::{PATIENCE, alone, ping, say, serve};
-
-/// Waits until the server has closed what was closed.
-fn settle(server: &Barewire, before: usize) {
-    let waiting = Instant::now();
-    while proc::descriptors(server.pid()) != before {
-        let open = proc::descriptors(server.pid());
-        assert!(waiting.elapsed() < PATIENCE, "{open} open, {before} before");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
+use super::{PATIENCE, alone, ping, say, serve, settle};
 
 /// Connects, says something or nothing, and resets.
 fn storm(addr: SocketAddr, number: u64) -> std::io::Result<()> {
