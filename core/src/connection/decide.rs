@@ -37,10 +37,8 @@ impl Connection {
         if rx.misused() | tx.misused() {
             self.misused();
         }
-        if self.phase == Phase::Answered {
-            if !self.next_request(rx) {
-                return self.decide_last(site, rx, tx);
-            }
+        if self.phase == Phase::Answered && !self.next_request(rx) {
+            return self.decide_last(site, rx, tx);
         }
         if self.phase == Phase::Head
             && let Some(next) = self.head(site, rx, tx)
