@@ -234,8 +234,8 @@ impl RecvBuffer {
         self.parts(self.start)
     }
 
-    /// As [`head_parts`](Self::head_parts), where a request has begun. (Where positions were not in
-    /// their order there would be none; as a test of its own that costs less than nothing in its place.)
+    /// As [`head_parts`](Self::head_parts), where a request has begun. `None` where positions are out
+    /// of order, which never is: three branches cost less than to select nothing in their place.
     #[inline(always)]
     pub(crate) fn usual_head_parts(&mut self) -> Option<SectionParts<'_>> {
         let start = usize::from(self.start);
