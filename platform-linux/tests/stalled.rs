@@ -66,27 +66,29 @@ impl Gate {
     }
 
     /// Stops a thread wherever it is.
-    fn stop(&self, thread: libc::pthread_t) {
-        // SAFETY: the thread runs until its scope ends, which is after this test lets it go.
+    fn stop(&mut self, thread: libc::pthread_t) -> Stopped<'_> {
+        // SAFETY: the thread runs until its scope ends, which is after it was let go.
         assert_eq!(unsafe { libc::pthread_kill(thread, libc::SIGUSR2) }, 0);
+        let stopped = Stopped(&mut self.writer);
         wait_for("the thread stops", || STOPPED.load(SeqCst) == 1);
+        stopped
     }
+}
 
-    fn let_go(&mut self) {
-        self.writer.write_all(&[1]).unwrap();
+/// A thread that is stopped until this is dropped: also where a claim does not hold, for the scope
+/// waits for all of its threads before it tells that.
+struct Stopped<'g>(&'g mut std::io::PipeWriter);
+
+impl Stopped<'_> {
+    fn let_go(self) {
+        drop(self);
         wait_for("the thread goes on", || STOPPED.load(SeqCst) == 0);
     }
 }
 
-impl Drop for Gate {
+impl Drop for Stopped<'_> {
     fn drop(&mut self) {
-        // A test that failed leaves nobody behind who would never be let go.
-        if STOPPED.load(SeqCst) > 0 {
-            let _ = self.writer.write_all(&[1]);
-            while STOPPED.load(SeqCst) > 0 {
-                thread::yield_now();
-            }
-        }
+        let _ = self.0.write_all(&[1]);
     }
 }
 
@@ -232,7 +234,7 @@ fn recorders_go_on_wherever_one_of_them_is_stopped() {
     with_threads(work, |victim, counts| {
         for number in 0..STOPS {
             some_time(number);
-            gate.stop(victim);
+            let stopped = gate.stop(victim);
             let goes_on = others_get_on(counts, 500, PATIENCE);
             assert!(
                 goes_on,
@@ -246,7 +248,7 @@ fn recorders_go_on_wherever_one_of_them_is_stopped() {
                 outcome.is_some()
             });
             unanswered += u64::from(!answered);
-            gate.let_go();
+            stopped.let_go();
             // Users are new again.
             removed += finish(stats.reset(), &stats).total;
         }
@@ -293,7 +295,7 @@ fn recorders_and_polls_go_on_wherever_a_coordinator_is_stopped() {
     with_threads(work, |victim, counts| {
         for number in 0..STOPS {
             some_time(number);
-            gate.stop(victim);
+            let stopped = gate.stop(victim);
             let goes_on = others_get_on(counts, 500, PATIENCE);
             assert!(
                 goes_on,
@@ -306,7 +308,7 @@ fn recorders_and_polls_go_on_wherever_a_coordinator_is_stopped() {
                 outcome.is_some() || !others_get_on(counts, 2, PATIENCE)
             });
             at_the_desk += u64::from(!answered);
-            gate.let_go();
+            stopped.let_go();
             let _ = finish(stats.snapshot(), &stats);
         }
     });
@@ -336,9 +338,9 @@ fn waiting_for_a_lock_would_be_seen() {
         |victim, counts| {
             for number in 0..50 * STOPS {
                 some_time(number);
-                gate.stop(victim);
+                let stopped = gate.stop(victim);
                 waits += u64::from(!others_get_on(counts, 100, Duration::from_millis(100)));
-                gate.let_go();
+                stopped.let_go();
                 if waits >= 3 {
                     break;
                 }
