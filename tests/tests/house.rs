@@ -24,7 +24,7 @@ const WIDE: [(&str, usize); 8] = [
     ("core/src/router/", 85),
     ("core/src/stats/", 20),
     ("core/src/wheel", 12),
-    ("core/src/wire/", 20),
+    ("core/src/wire/", 0),
     ("core/", 13),
     ("server/src/load/", 60),
     ("server/", 3),

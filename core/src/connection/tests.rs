@@ -11,6 +11,7 @@ use crate::limits::Limits;
 use crate::wire::{Date, Method, Status};
 
 mod edges;
+mod left;
 mod waits;
 
 const DATE: Date = Date::from_unix(784_111_777);

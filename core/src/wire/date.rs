@@ -225,7 +225,7 @@ const fn civil(days: u32) -> (u32, u32, u32) {
     let days = days.wrapping_add(MARCH_0_TO_1970);
     let cycle = days / CYCLE_DAYS;
     let day_of_cycle = days % CYCLE_DAYS;
-    // Take the leap days out, and every year has 365: one each 4 years, none each 100, one each 400.
+    // Without the leap days (one each 4 years, none each 100, one each 400) every year has 365.
     let leap_days = day_of_cycle / 1460 - day_of_cycle / 36_524 + day_of_cycle / 146_096;
     let year_of_cycle = (day_of_cycle - leap_days) / 365;
     let day_of_year = day_of_cycle - (year_of_cycle * 365 + leaps(year_of_cycle));

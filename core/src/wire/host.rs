@@ -418,7 +418,10 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic_and_name_and_port_make_the_value(value: Vec<u8>, text in "[\\[\\]:0-9a-fv%.@]{0,24}") {
+        fn no_bytes_panic_and_name_and_port_make_the_value(
+            value: Vec<u8>,
+            text in "[\\[\\]:0-9a-fv%.@]{0,24}",
+        ) {
             for value in [&value[..], text.as_bytes()] {
                 let Ok(host) = validate_host(value) else { continue };
                 let name = host.name(value);

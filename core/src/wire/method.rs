@@ -198,7 +198,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_decide_as_comparing_names_does(token: Vec<u8>, pick in 0usize..9, at in 0usize..8, byte: u8) {
+        fn words_decide_as_comparing_names_does(
+            token: Vec<u8>,
+            pick in 0usize..9,
+            at in 0usize..8,
+            byte: u8,
+        ) {
             let naive = |token: &[u8]| {
                 Method::KNOWN
                     .into_iter()

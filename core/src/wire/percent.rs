@@ -126,8 +126,8 @@ impl<'a> Iterator for QueryPairs<'a> {
 
 impl core::iter::FusedIterator for QueryPairs<'_> {}
 
-/// What is left of `bytes` after the longest start made of `class` and of percent-encoded bytes, and
-/// whether there were any of those. None where a percent sign stands without its two digits.
+/// What is left of `bytes` after the longest start made of `class` and of percent-encoded bytes,
+/// and whether there were any of those. None where a percent sign stands without its two digits.
 #[inline]
 pub(crate) fn skip(bytes: &[u8], class: Class) -> Option<(&[u8], bool)> {
     let mut rest = bytes;

@@ -290,11 +290,13 @@ mod tests {
             ),
             (
                 Fault::LengthAndCoding,
-                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n^Transfer-Encoding: chunked\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\
+                 ^Transfer-Encoding: chunked\r\n\r\n",
             ),
             (
                 Fault::LengthAndCoding,
-                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n^Content-Length: 1\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+                 ^Content-Length: 1\r\n\r\n",
             ),
             (
                 Fault::CodingInOldVersion,
@@ -302,7 +304,8 @@ mod tests {
             ),
             (
                 Fault::CodingNotChunked,
-                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: ^gzip\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+                 Transfer-Encoding: ^gzip\r\n\r\n",
             ),
             (
                 Fault::CodingUnknown,

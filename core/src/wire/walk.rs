@@ -509,11 +509,16 @@ mod tests {
 
     const HEADS: [&[u8]; 6] = [
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        b"GET /a/b_c?d=%41&e=f HTTP/1.1\r\nhost: www.example.com:65535\r\nAccept: text/html\r\nX-Long-Name-Of-More-Than-32-Letters: y\r\n\r\n",
-        b"POST /event%20x HTTP/1.1\r\nHost:127.0.0.1:80\r\ncontent-LENGTH: 37\r\nContent-Type: a/b\r\n\r\n{",
-        b"DELETE /x HTTP/1.1\r\nConnection: close\r\nHOST: a_b\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n0",
-        b"PUT / HTTP/1.1\r\nHost:\r\nUpgrade:x\r\nTransfer-Encodinh: a\r\nConnectiom: b\r\nA: \x80\r\n\r\nPUT / H",
-        b"PATCH / HTTP/1.0\r\nA: b\tc\r\nB:  c \r\nC: \r\nContent-Length: 18446744073709551615\r\nHost: [::1]:8\r\n\r\n",
+        b"GET /a/b_c?d=%41&e=f HTTP/1.1\r\nhost: www.example.com:65535\r\nAccept: text/html\r\n\
+          X-Long-Name-Of-More-Than-32-Letters: y\r\n\r\n",
+        b"POST /event%20x HTTP/1.1\r\nHost:127.0.0.1:80\r\ncontent-LENGTH: 37\r\n\
+          Content-Type: a/b\r\n\r\n{",
+        b"DELETE /x HTTP/1.1\r\nConnection: close\r\nHOST: a_b\r\nTransfer-Encoding: chunked\r\n\
+          Expect: 100-continue\r\n\r\n0",
+        b"PUT / HTTP/1.1\r\nHost:\r\nUpgrade:x\r\nTransfer-Encodinh: a\r\nConnectiom: b\r\n\
+          A: \x80\r\n\r\nPUT / H",
+        b"PATCH / HTTP/1.0\r\nA: b\tc\r\nB:  c \r\nC: \r\n\
+          Content-Length: 18446744073709551615\r\nHost: [::1]:8\r\n\r\n",
     ];
 
     #[test]
