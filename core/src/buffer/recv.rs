@@ -98,7 +98,8 @@ impl<const N: usize> Default for RecvBuffer<[u8; N]> {
 
 /// The parts of a buffer while a field section is parsed: its bytes so far, state, index rows.
 pub(crate) struct SectionParts<'a> {
-    /// The bytes so far are the first `len`. What is behind them may be looked at and means nothing.
+    /// The bytes so far are the first `len`. What is behind them may be looked at and means
+    /// nothing.
     pub(crate) room: &'a [u8],
     pub(crate) len: usize,
     pub(crate) state: &'a mut HeadState,
@@ -234,8 +235,9 @@ impl RecvBuffer {
         self.parts(self.start)
     }
 
-    /// As [`head_parts`](Self::head_parts), where a request has begun. `None` where positions are out
-    /// of order, which never is: three branches cost less than to select nothing in their place.
+    /// As [`head_parts`](Self::head_parts), where a request has begun. `None` where positions are
+    /// out of order, which never is: three branches cost less than to select nothing in their
+    /// place.
     #[inline(always)]
     pub(crate) fn usual_head_parts(&mut self) -> Option<SectionParts<'_>> {
         let start = usize::from(self.start);

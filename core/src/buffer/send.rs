@@ -269,8 +269,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes the draft into use with the first `n` bytes of the last place, which are written: there
-    /// is no need to ask whether they fitted.
+    /// Takes the draft into use with the first `n` bytes of the last place, which are written:
+    /// there is no need to ask whether they fitted.
     #[inline(always)]
     pub(crate) fn commit_place(self, n: usize) {
         self.tx.end = self.at.wrapping_add(n) as u16;

@@ -77,8 +77,8 @@ impl Prepared {
         made.with(body)
     }
 
-    /// The whole answer, with the date, by one look at the room. False: nothing is written, for it is
-    /// not as nearly always, or there is no room.
+    /// The whole answer, with the date, by one look at the room. False: nothing is written, for it
+    /// is not as nearly always, or there is no room.
     #[inline(always)]
     fn put(&self, site: &Site<'_>, tx: &mut SendBuffer, limit: usize) -> bool {
         let (Some(date), None) = (site.date, site.server) else {

@@ -218,8 +218,8 @@ pub trait Driver {
     /// The address of this end of the connection (one system call: ask only when needed).
     fn local(&self, peer: PeerId) -> Option<Address>;
 
-    /// Whether a [`wait`](Self::wait) would return at once because work is left over. (Receives that
-    /// wait for a slot do not count: only `wait` sees whether one is free.)
+    /// Whether a [`wait`](Self::wait) would return at once because work is left over. (Receives
+    /// that wait for a slot do not count: only `wait` sees whether one is free.)
     fn is_busy(&self) -> bool;
 }
 

@@ -6,8 +6,8 @@
 //! through a float. Values that are objects or arrays themselves are checked in full and handed out
 //! as raw bytes.
 //!
-//! [`Pair`] reads the most usual event in a little less than half of the instructions, and leaves all
-//! others to it.
+//! [`Pair`] reads the most usual event in a little less than half of the instructions, and leaves
+//! all others to it.
 //!
 //! [`Writer`] writes into a slice and sets commas and colons by itself.
 //!
@@ -36,8 +36,8 @@
 //! ```
 //!
 //! What is refused although some parsers take it: a byte order mark, comments, trailing commas,
-//! single quotes, `NaN` and `Infinity`, `+1`, `01`, `.5` and `1.`, control characters inside strings,
-//! bytes that are not UTF-8, and `\u` escapes that name half of a surrogate pair.
+//! single quotes, `NaN` and `Infinity`, `+1`, `01`, `.5` and `1.`, control characters inside
+//! strings, bytes that are not UTF-8, and `\u` escapes that name half of a surrogate pair.
 
 mod cursor;
 mod error;

@@ -8,8 +8,8 @@ pub struct Number<'a> {
     text: &'a [u8],
     /// All digits before the exponent as one number, modulo 2^64.
     digits: u64,
-    /// Digits behind the point, or [`NOT_SMALL`]. The other parts are looked for when they are asked
-    /// for: offsets to remember them by cost every caller two registers more.
+    /// Digits behind the point, or [`NOT_SMALL`]. The other parts are looked for when they are
+    /// asked for: offsets to remember them by cost every caller two registers more.
     places: u64,
 }
 

@@ -45,9 +45,9 @@
 //! | `Date` | 9110 6.6.1 | sent wherever there is a clock, also with 4xx and 5xx |
 //! | a close while the peer still sends | 9112 9.6 | FIN, then up to `linger_bytes_max` are read and dropped |
 //!
-//! The conformance cases know three verdicts: pass, WARN where an answer is allowed but not what most
-//! servers do, and FAIL. None is WARN, on the server and on both examples, so no choice above asks
-//! to be excused; a test holds them to that.
+//! The conformance cases know three verdicts: pass, WARN where an answer is allowed but not what
+//! most servers do, and FAIL. None is WARN, on the server and on both examples, so no choice above
+//! asks to be excused; a test holds them to that.
 //!
 //! A close that the peer asked for (`Connection: close`, or HTTP/1.0 without keep-alive), with
 //! nothing received behind it, is done at once: lingering would cost every such connection two

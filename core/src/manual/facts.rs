@@ -1,7 +1,7 @@
 //! What is claimed, in figures, and the command that shows each.
 //!
-//! Taken on Linux 6.18, x86-64, two cores, with the toolchain of `rust-toolchain.toml`. What bites is
-//! tried, too: each proof has been seen to fail on a planted fault, and most do so in every run.
+//! Taken on Linux 6.18, x86-64, two cores, with the toolchain of `rust-toolchain.toml`. What bites
+//! is tried, too: each proof has been seen to fail on a planted fault, and most do so in every run.
 //!
 //! | fact | figure | shown by |
 //! |---|---:|---|
@@ -35,8 +35,8 @@
 //! # What no figure here covers
 //!
 //! * The proof of no panic is one of the compiler's output: of release builds without checks of
-//!   overflows, by the pinned toolchain. Derived `Debug` implementations are not in it, as std's own
-//!   printing of texts holds panics; nothing in core prints.
+//!   overflows, by the pinned toolchain. Derived `Debug` implementations are not in it, as std's
+//!   own printing of texts holds panics; nothing in core prints.
 //! * Line coverage says that a line was run, not that its result was looked at; branches are not
 //!   counted.
 //! * ThreadSanitizer knows no fences, which the statistics use; the models are their proof. It is a

@@ -1,6 +1,6 @@
 //! The network as a ring of submissions and completions.
 //!
-//! [`Ring`] is a [`Driver`] as one over io_uring has to be, with a simulated ring in its middle.
+//! A ring is a [`Driver`] as one over io_uring has to be, with a simulated ring in its middle.
 //! Above it keeps the contract of the trait; below it submits operations, each with the buffer that
 //! it works on, and reaps completions:
 //!
@@ -50,7 +50,7 @@ struct Place {
     lost: bool,
 }
 
-/// A simulated [`Driver`] that works by completions; see the [module](self).
+/// A simulated [`Driver`] that works by completions.
 #[derive(Debug)]
 pub struct Ring {
     net: Net,
