@@ -10,8 +10,8 @@
 //!
 //! The chain from line to line leads through the map of controls alone, which depends on nothing
 //! but the bytes: the processor works on the next block while the bits of this one are walked.
-//! Where tokens end decides only what lies between, beside that chain. (A second map of whole blocks
-//! for the tokens was measured and dropped: most of a head is values, which have none.)
+//! Where tokens end decides only what lies between, beside that chain. (A second map of whole
+//! blocks for the tokens was measured and dropped: most of a head is values, which have none.)
 //!
 //! Bytes that may stand in a token and seldom do count as unusual: who asks looks at them one by
 //! one, or takes the slow way. That saves the vectors half of their work.
