@@ -36,9 +36,9 @@ const RETRY_NANOS: u64 = 1_000_000;
 /// with a listener of its own does it.
 const BACK_OFF_NANOS: u64 = 100_000_000;
 
-/// Bytes of the acceptor's stack: its kernel with 256 events of 40 bytes (kqueue's, the largest), the
-/// 64 bytes each that FreeBSD writes them to, and ten times as much for whatever a thread of Rust
-/// takes for itself.
+/// Bytes of the acceptor's stack: its kernel with 256 events of 40 bytes (kqueue's, the largest),
+/// the 64 bytes each that FreeBSD writes them to, and ten times as much for whatever a thread of
+/// Rust takes for itself.
 pub(crate) const STACK_BYTES: usize = 256 << 10;
 
 /// Bytes of memory of the acceptor and its rings.

@@ -174,8 +174,8 @@ fn store<T>(flag: &Flag<T>, called: &str, target: &mut T, value: &OsStr) -> Resu
         .map_err(|expected| format!("{called} {}: expected {expected}", shown(value)))
 }
 
-/// A value as one would type it: between marks if it would not stand out otherwise, and never what a
-/// terminal would obey.
+/// A value as one would type it: between marks if it would not stand out otherwise, and never what
+/// a terminal would obey.
 fn shown(value: &OsStr) -> String {
     let text = value.to_string_lossy();
     let odd = |c: char| c.is_whitespace() || c.is_control();
