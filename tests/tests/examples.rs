@@ -106,7 +106,8 @@ fn start(example_name: &str, flags: &[&str]) -> Server {
     }
 }
 
-/// Whether a vector needs nothing but the routes of the example: that for threads has no statistics.
+/// Whether a vector needs nothing but the routes of the example: that for threads has no
+/// statistics.
 fn has_routes(example: &str, vector: &Vector) -> bool {
     let names = |route: &[u8]| {
         let texts = vector.steps.iter().filter_map(Step::text);
@@ -191,7 +192,8 @@ fn talk(addr: SocketAddr, input: &[u8]) -> (String, Duration) {
     (rest_of(socket), begin.elapsed())
 }
 
-/// Asks for a page on a connection that stays open, and takes the answer: the body must be `expected`.
+/// Asks for a page on a connection that stays open, and takes the answer: the body must be
+/// `expected`.
 fn ask(socket: &mut TcpStream, path: &str, expected: &str) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();

@@ -27,8 +27,9 @@ const SEEDS: u64 = 10_000;
 /// Time for a build and a search: some minutes on a machine that is busy with others.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-/// Runs tests for ten minutes at most: one that spins with a bug in it shall not outlive us, whether
-/// we give it up, are interrupted, or are killed. (Who ends cargo does not end what it runs.)
+/// Runs tests for ten minutes at most: one that spins with a bug in it shall not outlive us,
+/// whether we give it up, are interrupted, or are killed. (Who ends cargo does not end what it
+/// runs.)
 const RUNNER: &str = r#"target."cfg(all())".runner = ["timeout", "-k", "1", "600"]"#;
 
 struct Bug {

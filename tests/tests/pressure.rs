@@ -1,8 +1,8 @@
 //! Few slots and many clients, on the simulated kernel: who gives way, in which order, and who is
 //! left alone. And what the limits of connections count.
 //!
-//! Of 64 slots 4 are the reserve; with fewer than 8 of the other 60 free, slots are scarce, and then
-//! connections give way until 10 are free.
+//! Of 64 slots 4 are the reserve; with fewer than 8 of the other 60 free, slots are scarce, and
+//! then connections give way until 10 are free.
 
 use barewire_tests::sim::crowd::{Crowd, Seen};
 use barewire_tests::sim::{Plan, Step, Transcript};

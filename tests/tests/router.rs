@@ -85,7 +85,8 @@ fn path() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
-    /// On tables and paths without what the next test lists, the two routers agree, whatever overlaps.
+    /// On tables and paths without what the next test lists, the two routers agree, whatever
+    /// overlaps.
     #[test]
     fn every_common_table_answers_as_matchit_does(
         patterns in prop::collection::vec(pattern(), 1..16),
@@ -179,8 +180,8 @@ fn permissions(address: usize) -> String {
 }
 
 /// A table holds addresses of its patterns, so where the program is loaded at random it lies in
-/// `.data.rel.ro`: the loader fills those in and takes the right to write away. In a program with a fixed
-/// place, as on a microcontroller, it lies in `.rodata`, in flash.
+/// `.data.rel.ro`: the loader fills those in and takes the right to write away. In a program with a
+/// fixed place, as on a microcontroller, it lies in `.rodata`, in flash.
 #[test]
 fn a_static_table_lies_in_memory_that_nobody_can_write() {
     static mut OTHER: u64 = 1;

@@ -1,7 +1,8 @@
 //! `tests/rows.toml`: what is done of the requirements, and what shows it. Here it is held to what
 //! there is: a proof that was renamed or deleted is found out, and so is a row that was forgotten.
 //!
-//! Nothing is run: each command is a gate of `.ci/run`, or one of its tests alone, or a measurement.
+//! Nothing is run: each command is a gate of `.ci/run`, or one of its tests alone, or a
+//! measurement.
 
 #[allow(dead_code)] // each test uses a part of it
 mod bounded;

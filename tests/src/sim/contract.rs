@@ -10,7 +10,8 @@ use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, Peer
 /// home to somebody else.
 ///
 /// Stricter than the contract in one point, because the worker is: it never has a receive and a
-/// send in flight at once, so no receive can take away bytes that a finished send has to go on with.
+/// send in flight at once, so no receive can take away bytes that a finished send has to go on
+/// with.
 #[derive(Debug)]
 pub struct Checked<D> {
     inner: D,

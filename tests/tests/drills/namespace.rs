@@ -18,8 +18,8 @@ use super::{PATIENCE, alone, bounded, program, say, serve, settle};
 /// Says to the second process that it is the second.
 const INSIDE: &str = "BAREWIRE_DRILL_INSIDE";
 
-/// A command in namespaces of its own: network, processes and their `/proc`. Whoever ends it ends all
-/// that runs there (`--kill-child`).
+/// A command in namespaces of its own: network, processes and their `/proc`. Whoever ends it ends
+/// all that runs there (`--kill-child`).
 fn inside(words: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     let mut flags = vec!["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];

@@ -168,8 +168,8 @@ fn data_and_the_end_in_one_segment_are_answered_and_closed() {
         sockopt::set_tcp_cork(&socket, true).unwrap();
         socket.write_all(&text).unwrap();
         if number % 2 == 0 {
-            // Time to be accepted, and to wait with an empty buffer. The others may still lie in the
-            // backlog when all of it comes.
+            // Time to be accepted, and to wait with an empty buffer. The others may still lie in
+            // the backlog when all of it comes.
             thread::sleep(Duration::from_millis(1));
             paused += 1;
         }
