@@ -139,7 +139,14 @@ fn one_too_many_is_told_so_also_when_all_slots_are_held() {
         let seen = crowd.run(seed, 2_500);
         let refused = &seen.transcripts[81..];
         assert!(refused.iter().all(|one| says(one, "503")), "{refused:?}");
-        assert_eq!(seen.tally.refused, 4);
+        // Nobody else is, but for an address that shares its cells with another: one in fifteen at
+        // most (see `Addresses`), and the key is another one in each run.
+        let told = seen.transcripts.iter().filter(|one| says(one, "503"));
+        assert_eq!(seen.tally.refused, told.count() as u64, "seed {seed}");
+        assert!(
+            (4..=4 + 81 / 8).contains(&seen.tally.refused),
+            "seed {seed}"
+        );
     }
     assert!(full > SEEDS / 2, "{full}");
 }
