@@ -52,7 +52,7 @@ fn core_links_and_runs_without_std_heap_and_libc() {
 fn an_exchange_takes_no_more_stack_than_its_bound() {
     let said = script("stack");
     assert!(
-        said.contains("bytes of stack at most, of 2560 allowed"),
+        said.contains("bytes of stack at most, of 2048 allowed"),
         "{said}"
     );
 }

@@ -24,9 +24,9 @@ use barewire_core::stats::{Amount, Capacity, Key, Outcome, Recorder, Shard, Snap
 use barewire_core::wire::{Date, Method, Status};
 
 /// Bytes of stack that one exchange may take, from the embedding's loop down: what the largest one
-/// takes on x86-64, the answer with the statistics, rounded up to the next 256. Half a page of
+/// takes on x86-64, a refusal with its place, rounded up to the next 256. Half a page of
 /// memory, of 8 MiB that a thread has; a microcontroller has words half as wide.
-const STACK_BYTES_MAX: usize = 2560;
+const STACK_BYTES_MAX: usize = 2048;
 
 /// What an application keeps.
 struct World<'s> {
