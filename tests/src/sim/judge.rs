@@ -211,10 +211,9 @@ impl Scenario {
         let let_go = match transcript.ending {
             Ending::Reset => true,
             Ending::Finished if self.drain_ms.is_none() => {
-                let body_left = script
-                    .expected
-                    .last()
-                    .is_some_and(|last| last.method == "POST" && last.status >= 400);
+                let body_left = script.fate == Fate::Stalls(Stall::Idle)
+                    && (script.expected.last())
+                        .is_some_and(|last| last.method == "POST" && last.status >= 400);
                 told || seen.finals.len() < script.expected.len()
                     || body_left && self.ended_before_idle(transcript)
             }
