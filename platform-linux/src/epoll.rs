@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, sockopt};
 
 use crate::socket::{Listener, address_of};
-use crate::trouble::{accept_trouble, trouble};
+use crate::unix::trouble::{accept_trouble, trouble};
 
 /// Events taken from the system with one call, at most. The rest comes with the next call, so the
 /// number bounds the memory (3 KiB) and how long the first of them waits to be served.

@@ -25,17 +25,17 @@
 pub mod affinity;
 pub mod clock;
 pub mod epoll;
-pub mod limits;
 pub mod memory;
 pub mod resident;
 pub mod signal;
 pub mod socket;
-mod trouble;
+mod unix;
 
 pub use epoll::{Epoll, Waker};
 pub use memory::{Region, SlotCutter};
 pub use signal::{Signal, Signals};
 pub use socket::{BACKLOG, Listener, bind_group};
+pub use unix::limits;
 
 /// A worker is built in the main thread and moved to its own.
 const _: () = {

@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, Shutdown, sockopt};
 use crate::event::{Filter, Flags, Record, TRIGGER};
 use crate::queue::Queue;
 use crate::socket::{self, Listener, SEND, address_of};
-use crate::trouble::trouble;
+use crate::unix::trouble::trouble;
 
 /// Events taken from the system with one call, at most. The rest comes with the next call, so the
 /// number bounds the memory (10 KiB) and how long the first of them waits to be served.

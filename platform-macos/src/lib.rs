@@ -1,7 +1,8 @@
 //! Barewire on macOS and FreeBSD: system calls and the mapped region, nothing else.
 //!
 //! [`Kqueue`](kqueue::Kqueue) implements [`Kernel`](barewire_core::driver::Kernel), core turns that
-//! into completions, and the server forbids unsafe code. The files are those of `barewire-linux`.
+//! into completions, and the server forbids unsafe code. The files are those of
+//! `barewire-linux`, and those of its folder `unix` are the same ones.
 //!
 //! # Without a Mac
 //!
@@ -56,7 +57,6 @@ pub mod affinity;
 pub mod clock;
 pub mod event;
 pub mod kqueue;
-pub mod limits;
 pub mod memory;
 pub mod queue;
 pub mod resident;
@@ -64,7 +64,8 @@ pub mod signal;
 pub mod socket;
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 mod system;
-mod trouble;
+#[path = "../../platform-linux/src/unix/mod.rs"]
+mod unix;
 
 pub use memory::{Region, SlotCutter};
 pub use queue::Queue;
@@ -72,6 +73,7 @@ pub use signal::Signal;
 pub use socket::{BACKLOG, Listener, SPREADS, bind_group};
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use system::System;
+pub use unix::limits;
 
 /// [`Kernel`](barewire_core::driver::Kernel) over the system's own queue.
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]

@@ -470,11 +470,15 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 }
             }
         }
-        let abort = matches!(
+        let broken = matches!(
             peer.connection.fault(),
             Some(Fault::Lost | Fault::SendTimeout | Fault::Misuse)
         );
-        self.close(index, abort);
+        // An answer that was cut is no answer, and an end in good order behind it could be taken for
+        // its own; nor shall the system keep for long what the peer does not take. (The lingering
+        // close of RFC 9112, 9.6 is for answers that were sent in full.)
+        let cut = peer.tx.as_ref().is_some_and(|tx| !tx.pending().is_empty());
+        self.close(index, broken || cut);
     }
 
     fn close(&mut self, index: u32, abort: bool) {
@@ -602,3 +606,6 @@ fn at(now_ms: u64, due_ms: u32) -> u64 {
     let ahead = due_ms.wrapping_sub(now_ms as u32) as i32;
     now_ms.saturating_add(ahead.max(1) as u64)
 }
+
+#[cfg(test)]
+mod tests;
