@@ -204,17 +204,32 @@ impl Scenario {
         crowded && transcript.times.held_ms() >= PATIENCE_MS
     }
 
-    /// Whether it did: it was told so, reset, or closed before an answer was out.
+    /// Whether it did: it was told so, reset, or closed before an answer was out. Or after it, where
+    /// the answer did not wait for the body: then nothing is left to be told.
     fn gave_way(&self, script: &Script, transcript: &Transcript, seen: &Observation) -> bool {
         let told = seen.finals.last().is_some_and(says_busy);
         let let_go = match transcript.ending {
             Ending::Reset => true,
             Ending::Finished if self.drain_ms.is_none() => {
+                let body_left = script.fate == Fate::Stalls(Stall::Idle)
+                    && (script.expected.last())
+                        .is_some_and(|last| last.method == "POST" && last.status >= 400);
                 told || seen.finals.len() < script.expected.len()
+                    || body_left && self.ended_before_idle(transcript)
             }
             _ => told,
         };
         let_go && self.may_give_way(transcript)
+    }
+
+    /// Whether the end came while the deadline of an idle connection was still ahead.
+    fn ended_before_idle(&self, transcript: &Transcript) -> bool {
+        let times = transcript.times;
+        let idle_ms = u64::from(self.limits().idle_ms);
+        match (times.touched, times.ended) {
+            (Some(touched), Some(ended)) => ended.millis() + 4 < touched.millis() + idle_ms,
+            _ => false,
+        }
     }
 
     /// Whether a client that stalled was cut at its deadline, and within one tick.
