@@ -82,7 +82,8 @@ impl<Q: Queue> Signals<Q> {
         }
         // One that was sent between the block and the watch is pending, and is not told. One that
         // came behind the watch is pending and is told as well, and must not count for two: the
-        // second ends everything. So whatever is told by now is taken, and the greater number counts.
+        // second ends everything. So whatever is told by now is taken, and the greater number
+        // counts.
         let pending = BOTH.map(discard);
         let mut seen = Told::default();
         let mut records = [Record::EMPTY; 2];

@@ -6,10 +6,10 @@
 //!              +--> ring of 64 --> worker 2      all full: accepting waits, the backlog fills
 //! ```
 //!
-//! Each worker tells how many connections it has ([`Occupancy`]), so none is told 503 by a worker at
-//! its share while another has room. (Dealing strictly in turn did that; the better of two workers
-//! drawn by lot, which needs fewer looks, still does it now and then. A look is a load of two
-//! words for each worker and connection: nothing beside the system call that accepts.)
+//! Each worker tells how many connections it has ([`Occupancy`]), so none is told 503 by a worker
+//! at its share while another has room. (Dealing strictly in turn did that; the better of two
+//! workers drawn by lot, which needs fewer looks, would still do it now and then. A look is a load
+//! of two words for each worker and connection: nothing beside the system call that accepts.)
 //!
 //! A ring is a bounded channel of the standard library. It has one sender and one receiver, and
 //! takes no memory after it was made. (A `heapless::spsc` queue was the first idea: it wants
@@ -184,8 +184,8 @@ impl<K: Kernel> Kernel for Handed<K> {
     /// Whoever closes a connection does it here: [`Readiness`](barewire_core::driver::Readiness)
     /// never just drops one.
     fn close(&mut self, socket: K::Socket, abort: bool) {
-        // Told first: whoever hears of the end and comes again finds the place free. (The worker goes
-        // on with the next connection when it is done with this one.)
+        // Told first: whoever hears of the end and comes again finds the place free. (The worker
+        // goes on with the next connection when it is done with this one.)
         self.occupancy.closes();
         self.kernel.close(socket, abort);
     }
@@ -326,8 +326,8 @@ impl<K: Kernel> Acceptor<K> {
         Round::More
     }
 
-    /// Gives it to the worker with the fewest connections whose ring has room; gives it back if none
-    /// has.
+    /// Gives it to the worker with the fewest connections whose ring has room; gives it back if
+    /// none has.
     fn deal(&mut self, arrival: Arrival<K::Socket>) -> Option<Arrival<K::Socket>> {
         let mut arrival = arrival;
         for gate in &mut self.gates {

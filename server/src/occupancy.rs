@@ -7,16 +7,16 @@
 //! load = given - closed - refused: connections in the ring and those that are served
 //! ```
 //!
-//! Every word has one writer, and a connection that lies in the ring counts already, so the acceptor
-//! never deals a burst to one worker because that has not looked yet. What the worker does meanwhile is
-//! told late: then a worker is taken for fuller than it is, for as long as its turn lasts.
+//! Every word has one writer, and a connection that lies in the ring counts already, so the
+//! acceptor never deals a burst to one worker because that has not looked yet. What the worker does
+//! meanwhile is told late: it is taken for fuller than it is, for as long as its turn lasts.
 //!
 //! Progress: wait-free on both sides, one store or load of each word.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a worker tells. On lines of its own (of 128 bytes, which processors fetch in pairs of 64), as
-/// the acceptor reads it for each connection.
+/// What a worker tells. On lines of its own (128 bytes: some processors fetch 64 in pairs), as the
+/// acceptor reads it for each connection.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Occupancy {

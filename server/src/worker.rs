@@ -474,9 +474,9 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             peer.connection.fault(),
             Some(Fault::Lost | Fault::SendTimeout | Fault::Misuse)
         );
-        // An answer that was cut is no answer, and an end in good order behind it could be taken for
-        // its own; nor shall the system keep for long what the peer does not take. (The lingering
-        // close of RFC 9112, 9.6 is for answers that were sent in full.)
+        // An answer that was cut is no answer, and an end in good order behind it could be taken
+        // for its own; nor shall the system keep for long what the peer does not take. (The
+        // lingering close of RFC 9112, 9.6 is for answers that were sent in full.)
         let cut = peer.tx.as_ref().is_some_and(|tx| !tx.pending().is_empty());
         self.close(index, broken || cut);
     }

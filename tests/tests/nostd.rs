@@ -81,9 +81,9 @@ fn a_script_that_takes_too_long_ends_with_what_it_has_started() {
         .args(["-c", "sleep 60 & echo $! >\"$0\"; wait"])
         .arg(&told);
     // Enough to start a shell on a busy machine.
-    let outcome = std::panic::catch_unwind(move || {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         bounded::run(&mut script, Duration::from_secs(2));
-    });
+    }));
     assert!(outcome.is_err(), "it has ended");
     let sleeper = std::fs::read_to_string(&told).unwrap();
     std::fs::remove_file(told).unwrap();

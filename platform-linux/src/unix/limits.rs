@@ -9,9 +9,9 @@ pub fn descriptors() -> (u64, u64) {
     limits(Resource::Nofile)
 }
 
-/// The soft and the hard limit of locked memory in bytes; `u64::MAX` stands for "no limit". On Linux
-/// who has CAP_IPC_LOCK may lock more; macOS and FreeBSD have limits of the whole system besides
-/// (`vm.user_wire_limit`, `vm.max_user_wired`).
+/// The soft and the hard limit of locked memory in bytes; `u64::MAX` stands for "no limit". On
+/// Linux who has CAP_IPC_LOCK may lock more; macOS and FreeBSD have limits of the whole system
+/// besides (`vm.user_wire_limit`, `vm.max_user_wired`).
 pub fn lockable() -> (u64, u64) {
     limits(Resource::Memlock)
 }

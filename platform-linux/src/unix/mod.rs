@@ -2,8 +2,8 @@
 //! signals.
 //!
 //! `barewire-macos` includes these files by their path. A crate for three files would be a fourth
-//! folder at the top, and one platform that depends on the other an arrow that says nothing. (There were
-//! two copies of each before.)
+//! folder at the top, and one platform that depends on the other an arrow that says nothing.
+//! (There were two copies of each before.)
 
 pub mod limits;
 pub(crate) mod mask;

@@ -37,8 +37,7 @@ impl Drop for Process {
     }
 }
 
-/// Ends with its test, and what it has started does too: it leads a group of processes. (A key press
-/// at the terminal does not reach the group; the test that it ends does.)
+/// Ends with its test, and what it has started does too: it leads a group of processes.
 struct Group(Child);
 
 impl Drop for Group {
