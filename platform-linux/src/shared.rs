@@ -1,12 +1,14 @@
 //! One queue at which several threads wait.
 //!
-//! A socket is registered for one event (`EPOLLONESHOT`). The system tells it to one of the threads,
-//! and nothing more of that socket to anybody until the thread arms it again: the connection belongs
-//! to who holds its [`Turn`]. No thread is woken in vain, and no lock is held while it serves.
+//! A socket is registered for one event (`EPOLLONESHOT`). The system tells it to one of the
+//! threads, and nothing more of that socket to anybody until the thread arms it again: the
+//! connection belongs to who holds its [`Turn`]. No thread is woken in vain, and no lock is held
+//! while it serves.
 //!
-//! It costs a system call for each event that [`Epoll`](crate::Epoll) does not need, so the server's
-//! workers, each of which keeps its connections, do without. It is for programs in which any thread
-//! may serve any connection: handlers that block, or few connections with much work each.
+//! It costs a system call for each event that [`Epoll`](crate::Epoll) does not need, so the
+//! server's workers, each of which keeps its connections, do without. It is for programs in which
+//! any thread may serve any connection: handlers that block, or few connections with much work
+//! each.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -36,8 +38,8 @@ impl Shared {
         Ok(Shared { epoll })
     }
 
-    /// Watches `socket` for bytes, an end or a break, and tells one of them once, under `word`. What
-    /// is there already counts.
+    /// Watches `socket` for bytes, an end or a break, and tells one of them once, under `word`.
+    /// What is there already counts.
     ///
     /// # Errors
     /// `Exhausted` or `Other`; it is not watched then.
@@ -45,8 +47,8 @@ impl Shared {
         epoll::add(&self.epoll, socket, epoll::EventData::new_u64(word), ONCE).map_err(trouble)
     }
 
-    /// Waits for the turn of any socket until `until` (`None`: for ever; a point in the past: not at
-    /// all). `None` if none came, or if a signal came first.
+    /// Waits for the turn of any socket until `until` (`None`: for ever; a point in the past: not
+    /// at all). `None` if none came, or if a signal came first.
     ///
     /// # Errors
     /// Only if waiting has become impossible.

@@ -1,12 +1,13 @@
 //! One queue at which several threads wait.
 //!
 //! A socket is registered so that its filter is disabled when it has been told (`EV_DISPATCH`). The
-//! system tells it to one of the threads, and nothing more of that socket to anybody until the thread
-//! enables it again: the connection belongs to who holds its [`Turn`].
+//! system tells it to one of the threads, and nothing more of that socket to anybody until the
+//! thread enables it again: the connection belongs to who holds its [`Turn`].
 //!
-//! It costs a system call for each event that [`Kqueue`](crate::kqueue::Kqueue) does not need, so the
-//! server's workers, each of which keeps its connections, do without. It is for programs in which any
-//! thread may serve any connection: handlers that block, or few connections with much work each.
+//! It costs a system call for each event that [`Kqueue`](crate::kqueue::Kqueue) does not need, so
+//! the server's workers, each of which keeps its connections, do without. It is for programs in
+//! which any thread may serve any connection: handlers that block, or few connections with much
+//! work each.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -32,8 +33,8 @@ impl<Q: Queue> Shared<Q> {
         Shared { queue }
     }
 
-    /// Watches `socket` for bytes, an end or a break, and tells one of them once, under `word`. What
-    /// is there already counts.
+    /// Watches `socket` for bytes, an end or a break, and tells one of them once, under `word`.
+    /// What is there already counts.
     ///
     /// # Errors
     /// `Exhausted` or `Other`; it is not watched then.
@@ -41,8 +42,8 @@ impl<Q: Queue> Shared<Q> {
         self.arm(socket, word, ONCE)
     }
 
-    /// Waits for the turn of any socket until `until` (`None`: for ever; a point in the past: not at
-    /// all). `None` if none came, or if a signal came first, or after a day.
+    /// Waits for the turn of any socket until `until` (`None`: for ever; a point in the past: not
+    /// at all). `None` if none came, or if a signal came first, or after a day.
     ///
     /// # Errors
     /// Only if waiting has become impossible.

@@ -1,8 +1,8 @@
 //! A server that is given by its command: one for another processor, in an emulator of it.
 //!
 //! `BAREWIRE_PROGRAM='qemu-aarch64-static PATH'`: a wrapper, if it needs one, and the program,
-//! separated by blanks. `tests/foreign aarch64` builds one and runs these. The same for this machine
-//! is `server.rs`, in one process with the server.
+//! separated by blanks. `tests/foreign aarch64` builds one and runs these. The same for this
+//! machine is `server.rs`, in one process with the server.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -37,8 +37,13 @@
 //! The acceptor needs no lock for that: a worker publishes how many connections it has closed and
 //! how many it refuses, the acceptor knows how many it gave, and the difference is what the worker
 //! has. A connection stays with its worker to the end, so no socket is ever registered in two
-//! queues, and one-shot registration (`EPOLLONESHOT`, `EV_DISPATCH`) has nobody to keep apart: it
-//! would be the way to pass connections on between network threads, and is not built.
+//! queues, and nobody has to be kept apart.
+//!
+//! Where any thread shall serve any connection that is the queue's work: `Shared` of both platforms
+//! tells an event to one thread (`EPOLLONESHOT`, `EV_DISPATCH`) as a
+//! [`Turn`](crate::driver::Turn), which cannot be copied and is given back to hear more. It costs a
+//! system call for each event. The server does not use it: its place is a pool of threads whose
+//! handlers block.
 //!
 //! # Other systems
 //!

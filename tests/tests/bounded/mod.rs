@@ -48,6 +48,7 @@ impl Drop for Group {
             if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
                 let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
             }
+            let _ = self.0.kill();
             let _ = self.0.wait();
         }
     }

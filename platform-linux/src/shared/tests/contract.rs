@@ -1,5 +1,5 @@
-//! What a queue for several threads promises, over real connections: the same on every platform. The
-//! module above says what it is tried on: a `Platform`, and how to `open` one.
+//! What a queue for several threads promises, over real connections: the same on every platform.
+//! The module above says what it is tried on: a `Platform`, and how to `open` one.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
