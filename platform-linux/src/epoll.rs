@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, sockopt};
 
 use crate::socket::{Listener, address_of};
-use crate::trouble::{accept_trouble, trouble};
+use crate::unix::trouble::{accept_trouble, trouble};
 
 /// Events taken from the system with one call, at most. The rest comes with the next call, so the
 /// number bounds the memory (3 KiB) and how long the first of them waits to be served.
@@ -97,23 +97,33 @@ impl Epoll {
     }
 }
 
-impl Epoll {
-    fn wait(&mut self, room: usize, timeout: Option<&Timespec>) -> Result<usize, Errno> {
-        let events = &mut self.events[..room];
-        if !self.in_millis {
-            match epoll::wait(&self.epoll, &mut *events, timeout) {
-                Err(Errno::NOSYS | Errno::PERM) => self.in_millis = true,
-                outcome => return outcome,
-            }
+/// Waits at an epoll instance. `in_millis` as in [`Epoll`]; set if it is found out now.
+pub(crate) fn wait(
+    epoll: &OwnedFd,
+    events: &mut [epoll::Event],
+    timeout: Option<&Timespec>,
+    in_millis: &mut bool,
+) -> Result<usize, Errno> {
+    if !*in_millis {
+        match epoll::wait(epoll, &mut *events, timeout) {
+            Err(Errno::NOSYS | Errno::PERM) => *in_millis = true,
+            outcome => return outcome,
         }
-        let millis = timeout.map_or(-1, millis);
-        let (fd, count) = (self.epoll.as_raw_fd(), events.len() as libc::c_int);
-        let first = events.as_mut_ptr().cast::<libc::epoll_event>();
-        // SAFETY: `events` is borrowed alone for the call, which writes at most `count` of them;
-        // rustix lays its event out as the system's `epoll_event` (asserted below).
-        let n = unsafe { libc::epoll_wait(fd, first, count, millis) };
-        usize::try_from(n)
-            .map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
+    }
+    let millis = timeout.map_or(-1, millis);
+    let (fd, count) = (epoll.as_raw_fd(), events.len() as libc::c_int);
+    let first = events.as_mut_ptr().cast::<libc::epoll_event>();
+    // SAFETY: `events` is borrowed alone for the call, which writes at most `count` of them;
+    // rustix lays its event out as the system's `epoll_event` (asserted below).
+    let n = unsafe { libc::epoll_wait(fd, first, count, millis) };
+    usize::try_from(n)
+        .map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
+}
+
+pub(crate) fn timespec(nanos: u64) -> Timespec {
+    Timespec {
+        tv_sec: (nanos / 1_000_000_000) as _,
+        tv_nsec: (nanos % 1_000_000_000) as _,
     }
 }
 
@@ -134,15 +144,10 @@ impl Kernel for Epoll {
     type Error = io::Error;
 
     fn poll(&mut self, events: &mut [Event], until: Option<Instant>) -> io::Result<usize> {
-        let timeout = until.map(|until| {
-            let nanos = until.nanos_since(self.now());
-            Timespec {
-                tv_sec: (nanos / 1_000_000_000) as _,
-                tv_nsec: (nanos % 1_000_000_000) as _,
-            }
-        });
+        let timeout = until.map(|until| timespec(until.nanos_since(self.now())));
         let room = events.len().min(BATCH);
-        let n = match self.wait(room, timeout.as_ref()) {
+        let (timeout, seen) = (timeout.as_ref(), &mut self.events[..room]);
+        let n = match wait(&self.epoll, seen, timeout, &mut self.in_millis) {
             Ok(n) => n,
             Err(Errno::INTR) => 0,
             Err(error) => return Err(error.into()),

@@ -25,17 +25,19 @@
 pub mod affinity;
 pub mod clock;
 pub mod epoll;
-pub mod limits;
 pub mod memory;
 pub mod resident;
+pub mod shared;
 pub mod signal;
 pub mod socket;
-mod trouble;
+mod unix;
 
 pub use epoll::{Epoll, Waker};
 pub use memory::{Region, SlotCutter};
+pub use shared::Shared;
 pub use signal::{Signal, Signals};
 pub use socket::{BACKLOG, Listener, bind_group};
+pub use unix::limits;
 
 /// A worker is built in the main thread and moved to its own.
 const _: () = {
@@ -45,4 +47,5 @@ const _: () = {
     moves::<Listener>();
     moves::<barewire_core::buffer::Slot>();
     is_shared::<Waker>();
+    is_shared::<Shared>();
 };

@@ -2,18 +2,11 @@
 //! inside a signal handler.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::ptr;
 use std::time::{Duration, Instant};
 
-/// Who asked the server to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGINT: a person at the terminal.
-    Interrupt,
-    /// SIGTERM: a service manager.
-    Terminate,
-}
+use crate::unix::mask;
+pub use crate::unix::mask::Signal;
 
 /// SIGTERM and SIGINT, blocked, so that they stay pending until somebody waits for them.
 pub struct Signals {
@@ -31,20 +24,9 @@ impl Signals {
     /// # Errors
     /// Only if the system refuses what it never refuses.
     pub fn block() -> io::Result<Signals> {
-        let set = set_of(&[libc::SIGTERM, libc::SIGINT]);
-        // SAFETY: `set` is an initialised set and lives through the call; the old mask is not
-        // asked for.
-        let failed = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
-        if failed != 0 {
-            return Err(io::Error::from_raw_os_error(failed));
-        }
-        // Rust's start-up code does it for programs whose `main` is Rust's; not for others.
-        // SAFETY: SIG_IGN is a valid disposition for SIGPIPE and runs no code.
-        let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-        if before == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(Signals { set })
+        Ok(Signals {
+            set: mask::block()?,
+        })
     }
 
     /// Waits for the next of the two signals. A second call waits for a second signal: a person
@@ -74,7 +56,8 @@ impl Signals {
     /// One wait; `None` if the time is over or another signal's handler interrupted it.
     fn take(&self, timeout: Option<Duration>) -> Option<Signal> {
         let timeout = timeout.map(|t| libc::timespec {
-            tv_sec: libc::time_t::try_from(t.as_secs()).unwrap_or(libc::time_t::MAX),
+            // (Its name would be deprecated for musl.)
+            tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX) as _,
             tv_nsec: t.subsec_nanos().into(),
         });
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
@@ -95,31 +78,10 @@ impl std::fmt::Debug for Signals {
     }
 }
 
-/// A set of these signals.
-fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: `set` is room for one set, which the call fills in full.
-    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: the call above cannot fail and has initialised it.
-    let mut set = unsafe { set.assume_init() };
-    for &signal in signals {
-        // SAFETY: `set` is initialised; an unknown number would only be refused.
-        unsafe { libc::sigaddset(&mut set, signal) };
-    }
-    set
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Sends `signal` to the calling thread alone: the harness's other threads do not block it.
-    fn raise(signal: libc::c_int) {
-        // SAFETY: takes no arguments, cannot fail.
-        let me = unsafe { libc::pthread_self() };
-        // SAFETY: the calling thread is alive, and so its handle is valid.
-        assert_eq!(unsafe { libc::pthread_kill(me, signal) }, 0);
-    }
+    use crate::unix::mask::raise;
 
     #[test]
     fn a_blocked_signal_waits_until_it_is_asked_for() {

@@ -44,8 +44,7 @@ impl Flags {
     /// takes no pending event out of the queue meanwhile.
     pub const RECEIPT: Flags = Flags(0x0040);
     /// To the system: disables the filter when it has been told once, so that one thread owns what
-    /// it is about until it enables it again. Nothing here asks for it yet: each socket belongs to
-    /// one worker for its whole life.
+    /// it is about until it enables it again ([`shared`](crate::shared)).
     pub const DISPATCH: Flags = Flags(0x0080);
     /// From the system: `data` is the error of a change (0 in a receipt of success).
     pub const ERROR: Flags = Flags(0x4000);

@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, Shutdown, sockopt};
 use crate::event::{Filter, Flags, Record, TRIGGER};
 use crate::queue::Queue;
 use crate::socket::{self, Listener, SEND, address_of};
-use crate::trouble::trouble;
+use crate::unix::trouble::trouble;
 
 /// Events taken from the system with one call, at most. The rest comes with the next call, so the
 /// number bounds the memory (10 KiB) and how long the first of them waits to be served.
@@ -21,7 +21,7 @@ pub const BATCH: usize = 256;
 
 /// Seconds of the longest wait; then the worker looks up for nothing. A day, because the systems
 /// refuse times that are too long for them (`EINVAL`), and none says how long that is.
-const WAIT_SECONDS: u64 = 86_400;
+pub(crate) const WAIT_SECONDS: u64 = 86_400;
 
 /// Tries of a registration that signals interrupt. It never waits, so one is usual; more than a
 /// few means a storm of signals, and the connection is refused.
@@ -196,13 +196,17 @@ const ADD_EDGE: Flags =
     Flags::from_bits(Flags::ADD.bits() | Flags::CLEAR.bits() | Flags::RECEIPT.bits());
 
 fn watch(fd: BorrowedFd<'_>, filter: Filter, token: u64) -> Record {
+    change(fd, filter, ADD_EDGE, token)
+}
+
+pub(crate) fn change(fd: BorrowedFd<'_>, filter: Filter, flags: Flags, token: u64) -> Record {
     // A descriptor is never negative.
     let ident = usize::try_from(fd.as_raw_fd()).unwrap_or(usize::MAX);
-    Record::change(ident, filter, ADD_EDGE, token)
+    Record::change(ident, filter, flags, token)
 }
 
 /// Applies changes that ask for a receipt, two at most, and gives the first error among them.
-fn submit<Q: Queue>(queue: &Q, changes: &[Record]) -> Result<(), Errno> {
+pub(crate) fn submit<Q: Queue>(queue: &Q, changes: &[Record]) -> Result<(), Errno> {
     let mut receipts = [Record::EMPTY; 2];
     let room = changes.len().min(receipts.len());
     let receipts = &mut receipts[..room];

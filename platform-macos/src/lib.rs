@@ -1,7 +1,8 @@
 //! Barewire on macOS and FreeBSD: system calls and the mapped region, nothing else.
 //!
 //! [`Kqueue`](kqueue::Kqueue) implements [`Kernel`](barewire_core::driver::Kernel), core turns that
-//! into completions, and the server forbids unsafe code. The files are those of `barewire-linux`.
+//! into completions, and the server forbids unsafe code. The files are those of
+//! `barewire-linux`, and those of its folder `unix` are the same ones.
 //!
 //! # Without a Mac
 //!
@@ -23,6 +24,7 @@
 //! |---|---|---|---|---|
 //! | one registration | two, one for each direction | the same | two changes with one call | kqueue(2) |
 //! | an edge | `EV_CLEAR` | the same | always | kqueue(2) |
+//! | one event for one thread | `EV_DISPATCH` | the same | [`shared`], where Linux has `EPOLLONESHOT` | kqueue(2) |
 //! | the end of a stream | `EV_EOF`, while data may be pending | the same | "ended": bytes are read first | kqueue(2), EVFILT_READ |
 //! | an error of the socket | in `fflags`, with `EV_EOF` | the same | "broken"; rustix hides `fflags` of sockets, so the call is libc's | kqueue(2) |
 //! | our own half-close | `EV_EOF` of EVFILT_WRITE, no error | the same | no break | XNU `filt_sowrite`, FreeBSD `filt_sowrite` |
@@ -56,15 +58,16 @@ pub mod affinity;
 pub mod clock;
 pub mod event;
 pub mod kqueue;
-pub mod limits;
 pub mod memory;
 pub mod queue;
 pub mod resident;
+pub mod shared;
 pub mod signal;
 pub mod socket;
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 mod system;
-mod trouble;
+#[path = "../../platform-linux/src/unix/mod.rs"]
+mod unix;
 
 pub use memory::{Region, SlotCutter};
 pub use queue::Queue;
@@ -72,6 +75,7 @@ pub use signal::Signal;
 pub use socket::{BACKLOG, Listener, SPREADS, bind_group};
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use system::System;
+pub use unix::limits;
 
 /// [`Kernel`](barewire_core::driver::Kernel) over the system's own queue.
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
@@ -79,6 +83,9 @@ pub type Kqueue = kqueue::Kqueue<System>;
 /// Wakes the worker of one [`Kqueue`].
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub type Waker = kqueue::Waker<System>;
+/// One queue for several threads.
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub type Shared = shared::Shared<System>;
 /// The signals that end the server.
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub type Signals = signal::Signals<System>;
@@ -92,4 +99,5 @@ const _: () = {
     moves::<Listener>();
     moves::<barewire_core::buffer::Slot>();
     is_shared::<Waker>();
+    is_shared::<Shared>();
 };

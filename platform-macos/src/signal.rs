@@ -2,8 +2,6 @@
 //! inside a signal handler.
 
 use std::io;
-use std::mem::MaybeUninit;
-use std::ptr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -11,19 +9,18 @@ use rustix::io::Errno;
 
 use crate::event::{Filter, Flags, Record};
 use crate::queue::Queue;
-
-/// Who asked the server to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGINT: a person at the terminal.
-    Interrupt,
-    /// SIGTERM: a service manager.
-    Terminate,
-}
+pub use crate::unix::mask::Signal;
+use crate::unix::mask::{self, set_of};
 
 /// How many signals of each kind are remembered until somebody asks: the second one ends
 /// everything, so more are not needed.
 const TOLD_MAX: u32 = 16;
+
+/// Tries of the first look, which signals may interrupt. It never waits, so one is usual.
+const TRIES_MAX: u32 = 8;
+
+/// What is watched.
+const BOTH: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// SIGTERM and SIGINT, blocked so that they end nothing, and watched by `EVFILT_SIGNAL`: there is
 /// no `sigtimedwait` here. The filter records each attempt to send one, blocked or not.
@@ -50,6 +47,17 @@ impl Told {
         *count = count.saturating_add(times).min(TOLD_MAX);
     }
 
+    /// What the filters have told, which is pending no more then.
+    fn note_all(&mut self, records: &[Record]) {
+        for record in records {
+            if record.filter == Filter::Signal {
+                let signal = record.ident as libc::c_int;
+                self.note(signal, record.data);
+                discard(signal);
+            }
+        }
+    }
+
     fn take(&mut self) -> Option<Signal> {
         let (count, signal) = match (self.terminations, self.interrupts) {
             (1.., _) => (&mut self.terminations, Signal::Terminate),
@@ -67,28 +75,33 @@ impl<Q: Queue> Signals<Q> {
     /// # Errors
     /// If the queue refuses the filters.
     pub fn block_with(queue: Q) -> io::Result<Signals<Q>> {
-        let set = set_of(&[libc::SIGTERM, libc::SIGINT]);
-        // SAFETY: `set` is an initialised set and lives through the call; the old mask is not
-        // asked for.
-        let failed = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
-        if failed != 0 {
-            return Err(io::Error::from_raw_os_error(failed));
-        }
-        // Rust's start-up code does it for programs whose `main` is Rust's; not for others.
-        // SAFETY: SIG_IGN is a valid disposition for SIGPIPE and runs no code.
-        let before = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-        if before == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
-        }
-        for signal in [libc::SIGTERM, libc::SIGINT] {
+        mask::block()?;
+        for signal in BOTH {
             let change = Record::change(signal as usize, Filter::Signal, Flags::ADD, 0);
             queue.exchange(&[change], &mut [], Some(Duration::ZERO))?;
         }
-        // One that was sent between the block and the watch is pending, and is not told.
-        let mut told = Told::default();
-        for signal in [libc::SIGTERM, libc::SIGINT] {
-            told.note(signal, i64::from(discard(signal)));
+        // One that was sent between the block and the watch is pending, and is not told. One that
+        // came behind the watch is pending and is told as well, and must not count for two: the
+        // second ends everything. So whatever is told by now is taken, and the greater number
+        // counts.
+        let pending = BOTH.map(discard);
+        let mut seen = Told::default();
+        let mut records = [Record::EMPTY; 2];
+        for _ in 0..TRIES_MAX {
+            match queue.exchange(&[], &mut records, Some(Duration::ZERO)) {
+                Ok(count) => {
+                    seen.note_all(&records[..count.min(2)]);
+                    break;
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
+        let [terminate, interrupt] = pending.map(u32::from);
+        let told = Told {
+            terminations: seen.terminations.max(terminate),
+            interrupts: seen.interrupts.max(interrupt),
+        };
         Ok(Signals {
             queue,
             told: Mutex::new(told),
@@ -130,13 +143,7 @@ impl<Q: Queue> Signals<Q> {
         match self.queue.exchange(&[], &mut records, timeout) {
             Ok(count) => {
                 let mut told = self.told();
-                for record in records.iter().take(count) {
-                    if record.filter == Filter::Signal {
-                        let signal = record.ident as libc::c_int;
-                        told.note(signal, record.data);
-                        discard(signal);
-                    }
-                }
+                told.note_all(&records[..count.min(2)]);
                 told.take()
             }
             Err(Errno::INTR) => None,
@@ -159,20 +166,6 @@ impl<Q> std::fmt::Debug for Signals<Q> {
     }
 }
 
-/// A set of these signals.
-fn set_of(signals: &[libc::c_int]) -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: `set` is room for one set, which the call fills in full.
-    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: the call above cannot fail and has initialised it.
-    let mut set = unsafe { set.assume_init() };
-    for &signal in signals {
-        // SAFETY: `set` is initialised; an unknown number would only be refused.
-        unsafe { libc::sigaddset(&mut set, signal) };
-    }
-    set
-}
-
 /// Takes back a signal that is pending, as it is blocked: it was told, and nobody shall take it for
 /// a new one. Says whether it was. (Only who holds the lock of `told` comes here, or nobody else
 /// knows the queue yet; so it is still pending when it is waited for.)
@@ -193,6 +186,7 @@ fn discard(signal: libc::c_int) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unix::mask::raise;
     use std::collections::VecDeque;
 
     /// Answers what it is told to, and notes what was asked.
@@ -227,21 +221,15 @@ mod tests {
         }
     }
 
-    /// Sends `signal` to the calling thread alone: the harness's other threads do not block it.
-    fn raise(signal: libc::c_int) {
-        // SAFETY: takes no arguments, cannot fail.
-        let me = unsafe { libc::pthread_self() };
-        // SAFETY: the calling thread is alive, and so its handle is valid.
-        assert_eq!(unsafe { libc::pthread_kill(me, signal) }, 0);
-    }
-
     /// In a thread of its own, as the mask of the thread is changed.
     fn blocked(
         answers: Vec<Result<Vec<Record>, Errno>>,
         run: impl FnOnce(&Signals<Answers>) + Send + 'static,
     ) {
+        // At first nothing is told.
+        let answers = [Ok(Vec::new())].into_iter().chain(answers).collect();
         let queue = Answers {
-            answers: Mutex::new(answers.into()),
+            answers: Mutex::new(answers),
             ..Answers::default()
         };
         let work = move || run(&Signals::block_with(queue).unwrap());
@@ -280,9 +268,7 @@ mod tests {
     #[test]
     fn one_that_came_before_the_watch_is_told_once() {
         let run = || {
-            let set = set_of(&[libc::SIGTERM]);
-            // SAFETY: the set is initialised; the old mask is not asked for.
-            unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, ptr::null_mut()) };
+            mask::block().unwrap();
             raise(libc::SIGTERM);
             let signals = Signals::block_with(Answers::default()).unwrap();
             let none = Duration::ZERO;
@@ -290,6 +276,26 @@ mod tests {
             assert_eq!(signals.wait_timeout(none), None);
             let again = Signals::block_with(Answers::default()).unwrap();
             assert_eq!(again.wait_timeout(none), None, "it was taken back");
+        };
+        std::thread::spawn(run).join().unwrap();
+    }
+
+    #[test]
+    fn one_that_comes_while_the_watch_is_set_up_is_told_once() {
+        let run = || {
+            mask::block().unwrap();
+            // Behind the watch: it is pending, and the filter tells it, perhaps after a while.
+            raise(libc::SIGTERM);
+            let told = Ok(vec![sent(libc::SIGTERM, 1)]);
+            let answers = [Err(Errno::INTR), told, Ok(Vec::new())];
+            let queue = Answers {
+                answers: Mutex::new(answers.into_iter().collect()),
+                ..Answers::default()
+            };
+            let signals = Signals::block_with(queue).unwrap();
+            let none = Duration::ZERO;
+            assert_eq!(signals.wait_timeout(none), Some(Signal::Terminate));
+            assert_eq!(signals.wait_timeout(none), None);
         };
         std::thread::spawn(run).join().unwrap();
     }

@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use barewire_core::driver::{Address, Trouble};
+use rustix::io::Errno;
 use rustix::net::sockopt;
 use rustix::net::{AddressFamily, SendFlags, SocketType};
 
-use crate::trouble::{accept_trouble, option_trouble};
+use crate::unix::trouble::accept_trouble;
 
 /// Connections that may wait to be accepted. The system cuts it to `kern.ipc.somaxconn`, which is
 /// 128 unless somebody has raised it; asking for more costs nothing.
@@ -145,6 +146,15 @@ pub(crate) fn accept(listener: &Listener) -> Result<(OwnedFd, Address), Trouble>
     set_up(&socket).map_err(option_trouble)?;
     let from = from.and_then(|from| SocketAddr::try_from(from).ok());
     Ok((socket, from.map(Address::new).unwrap_or_default()))
+}
+
+/// What went wrong with an option of a connection that was accepted just now. macOS hands out
+/// connections whose peer is gone already, and refuses every option of them (`EINVAL`).
+fn option_trouble(errno: Errno) -> Trouble {
+    match errno {
+        Errno::INVAL => Trouble::Aborted,
+        other => accept_trouble(other),
+    }
 }
 
 /// Non-blocking and close-on-exec: two calls where Linux has two flags.
@@ -323,6 +333,18 @@ mod tests {
         let v6 = TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
         let (_socket, from) = accept_one(&listener);
         assert_eq!(from.socket_addr(), v6.local_addr().unwrap());
+    }
+
+    #[test]
+    fn a_connection_that_refuses_options_is_gone_already() {
+        for (errno, expected) in [
+            (Errno::INVAL, Trouble::Aborted),
+            (Errno::CONNRESET, Trouble::Aborted),
+            (Errno::NOBUFS, Trouble::Exhausted),
+            (Errno::BADF, Trouble::Other(libc::EBADF)),
+        ] {
+            assert_eq!(option_trouble(errno), expected, "{errno:?}");
+        }
     }
 
     #[test]

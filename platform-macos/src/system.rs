@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use crate::event::{Filter, Flags, Record, TRIGGER};
 use crate::kqueue::{BATCH, Kqueue, Waker};
 use crate::queue::Queue;
+use crate::shared::Shared;
 use crate::signal::Signals;
 use crate::socket::Listener;
 
@@ -123,6 +124,16 @@ impl Kqueue<System> {
     /// As for [`new`](Self::new).
     pub fn without_listener() -> io::Result<(Kqueue<System>, Waker<System>)> {
         Kqueue::over(System::new()?, None)
+    }
+}
+
+impl Shared<System> {
+    /// An empty queue.
+    ///
+    /// # Errors
+    /// If the system has no descriptors or no memory for it.
+    pub fn new() -> io::Result<Shared<System>> {
+        System::new().map(Shared::over)
     }
 }
 

@@ -68,16 +68,18 @@ impl Default for Config {
 }
 
 /// How connections come to the workers. Either way each worker has its share of the connections
-/// that are served at a time, and says 503 beyond it, whatever room others have.
+/// that are served at a time, and says 503 beyond it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// Each worker has a listener of its own on the port, and the system spreads connections over
-    /// them (`SO_REUSEPORT`). Nothing is shared; but a worker that is busy gets its share too, and
-    /// macOS gives all to one, so there it is refused for more than one worker.
+    /// them (`SO_REUSEPORT`). Nothing is shared; but a worker that is busy, or at its share, gets
+    /// new ones too, whatever room others have; and macOS gives all to one, so there it is refused
+    /// for more than one worker.
     Reuseport,
-    /// One thread accepts, and hands connections to the workers in turn, each through a ring that
-    /// holds 64. If that of one is full the next one gets it; if all are, accepting waits, and
-    /// connections wait in the system's backlog. One worker needs no such thread, and has none.
+    /// One thread accepts, and hands each connection to the worker that has the fewest, through a
+    /// ring that holds 64. Nobody is told 503 while a worker has room. If the ring of one is full
+    /// the next one gets it; if all are, accepting waits, and connections wait in the system's
+    /// backlog. One worker needs no such thread, and has none.
     Handoff,
 }
 

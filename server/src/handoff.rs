@@ -1,10 +1,15 @@
 //! One thread accepts for all workers, where the system does not spread connections by itself.
 //!
 //! ```text
-//!              +--> ring of 64 --> worker 0      in turn; a full ring is passed over
-//!  acceptor ---+--> ring of 64 --> worker 1
+//!              +--> ring of 64 --> worker 0      to the one with the fewest connections, in turn
+//!  acceptor ---+--> ring of 64 --> worker 1      among equals; a full ring is passed over
 //!              +--> ring of 64 --> worker 2      all full: accepting waits, the backlog fills
 //! ```
+//!
+//! Each worker tells how many connections it has ([`Occupancy`]), so none is told 503 by a worker
+//! at its share while another has room. (Dealing strictly in turn did that; the better of two
+//! workers drawn by lot, which needs fewer looks, would still do it now and then. A look is a load
+//! of two words for each worker and connection: nothing beside the system call that accepts.)
 //!
 //! A ring is a bounded channel of the standard library. It has one sender and one receiver, and
 //! takes no memory after it was made. (A `heapless::spsc` queue was the first idea: it wants
@@ -13,11 +18,13 @@
 
 use std::fmt;
 use std::mem::size_of;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use barewire_core::driver::{Address, Event, Instant, Kernel, LISTENER, Trouble, WAKER};
 
+use crate::occupancy::Occupancy;
 use crate::platform::Waker;
 
 /// Connections that a ring holds: as many as a worker accepts in one turn, so that a burst goes on
@@ -44,8 +51,9 @@ pub(crate) const STACK_BYTES: usize = 256 << 10;
 /// Bytes of memory of the acceptor and its rings.
 pub(crate) fn bytes(workers: usize) -> usize {
     // A place is a connection, its address, and a word of the channel's own; then some lines for
-    // its two ends.
+    // its two ends, and those of the count, which has some to itself.
     let ring = RING_PLACES * (size_of::<(u64, Address)>() + size_of::<usize>()) + 1024;
+    let ring = ring + 2 * size_of::<Occupancy>();
     STACK_BYTES.saturating_add(workers.saturating_mul(ring))
 }
 
@@ -56,22 +64,48 @@ type Arrival<S> = (S, Address);
 pub(crate) type Order = AtomicU8;
 
 /// A ring to a worker that `waker` wakes: the acceptor's end, and the worker's.
-pub(crate) fn ring<S>(waker: Waker) -> (Gate<S>, Receiver<Arrival<S>>) {
+pub(crate) fn ring<S>(waker: Waker) -> (Gate<S>, Door<S>) {
     let (ring, arrivals) = sync_channel(RING_PLACES);
+    let occupancy = Arc::new(Occupancy::default());
     let gate = Gate {
         ring,
         waker,
+        given: 0,
+        occupancy: occupancy.clone(),
         is_fed: false,
+        is_full: false,
     };
-    (gate, arrivals)
+    let door = Door {
+        arrivals,
+        occupancy,
+    };
+    (gate, door)
 }
 
 /// The acceptor's end of a ring.
 pub(crate) struct Gate<S> {
     ring: SyncSender<Arrival<S>>,
     waker: Waker,
+    /// Connections that were put there, modulo 2^32.
+    given: u32,
+    occupancy: Arc<Occupancy>,
     /// Something was put there since the worker was woken.
     is_fed: bool,
+    /// It had no room for the connection that is dealt now.
+    is_full: bool,
+}
+
+/// The worker's end of a ring.
+pub(crate) struct Door<S> {
+    arrivals: Receiver<Arrival<S>>,
+    occupancy: Arc<Occupancy>,
+}
+
+impl<S> Door<S> {
+    /// Where the worker tells what it refuses; what it closes its [`Handed`] tells.
+    pub(crate) fn occupancy(&self) -> Arc<Occupancy> {
+        self.occupancy.clone()
+    }
 }
 
 /// A kernel whose connections come out of a ring instead of a listener.
@@ -79,16 +113,18 @@ pub(crate) struct Handed<K: Kernel> {
     kernel: K,
     /// `None` after `stop_listening`.
     arrivals: Option<Receiver<Arrival<K::Socket>>>,
+    occupancy: Arc<Occupancy>,
     /// Woken, and not told yet that there may be connections: the events had no room.
     is_due: bool,
 }
 
 impl<K: Kernel> Handed<K> {
     /// Over a kernel without a listener of its own.
-    pub(crate) fn new(kernel: K, arrivals: Receiver<Arrival<K::Socket>>) -> Handed<K> {
+    pub(crate) fn new(kernel: K, door: Door<K::Socket>) -> Handed<K> {
         Handed {
             kernel,
-            arrivals: Some(arrivals),
+            arrivals: Some(door.arrivals),
+            occupancy: door.occupancy,
             is_due: false,
         }
     }
@@ -145,7 +181,12 @@ impl<K: Kernel> Kernel for Handed<K> {
         self.kernel.shutdown(socket);
     }
 
+    /// Whoever closes a connection does it here: [`Readiness`](barewire_core::driver::Readiness)
+    /// never just drops one.
     fn close(&mut self, socket: K::Socket, abort: bool) {
+        // Told first: whoever hears of the end and comes again finds the place free. (The worker
+        // goes on with the next connection when it is done with this one.)
+        self.occupancy.closes();
         self.kernel.close(socket, abort);
     }
 
@@ -285,24 +326,27 @@ impl<K: Kernel> Acceptor<K> {
         Round::More
     }
 
-    /// Gives it to the worker whose turn it is, or to the next one that has room; gives it back if
+    /// Gives it to the worker with the fewest connections whose ring has room; gives it back if
     /// none has.
     fn deal(&mut self, arrival: Arrival<K::Socket>) -> Option<Arrival<K::Socket>> {
         let mut arrival = arrival;
-        let mut tries = self.gates.len();
-        while tries > 0 {
-            tries -= 1;
-            let at = self.next.checked_rem(self.gates.len()).unwrap_or(0);
-            let Some(gate) = self.gates.get_mut(at) else {
-                break;
-            };
-            self.next = at + 1;
+        for gate in &mut self.gates {
+            gate.is_full = false;
+        }
+        // Each round ends it, or takes a gate out of the choice.
+        while let Some(at) = self.least_loaded() {
+            let gate = self.gates.get_mut(at)?;
             match gate.ring.try_send(arrival) {
                 Ok(()) => {
+                    gate.given = gate.given.wrapping_add(1);
                     gate.is_fed = true;
+                    self.next = at + 1;
                     return None;
                 }
-                Err(TrySendError::Full(back)) => arrival = back,
+                Err(TrySendError::Full(back)) => {
+                    arrival = back;
+                    gate.is_full = true;
+                }
                 // The worker has ended, or drains: it gets nothing any more.
                 Err(TrySendError::Disconnected(back)) => {
                     arrival = back;
@@ -312,6 +356,17 @@ impl<K: Kernel> Acceptor<K> {
             }
         }
         Some(arrival)
+    }
+
+    /// The gate of the worker with the fewest connections; of several the one whose turn it is.
+    fn least_loaded(&self) -> Option<usize> {
+        let count = self.gates.len();
+        let in_turn = (self.next..count).chain(0..self.next.min(count));
+        let open = in_turn.filter_map(|at| self.gates.get(at).map(|gate| (at, gate)));
+        // The first of equals.
+        open.filter(|(_, gate)| !gate.is_full)
+            .min_by_key(|(_, gate)| gate.occupancy.load(gate.given))
+            .map(|(at, _)| at)
     }
 }
 

@@ -12,6 +12,7 @@ mod config;
 mod footprint;
 mod handoff;
 pub mod load;
+mod occupancy;
 mod peer;
 mod platform;
 mod server;

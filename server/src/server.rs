@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::config::{Config, ConfigError, RESERVE};
 use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_own_stack};
 use crate::handoff::{self, Acceptor, Handed};
+use crate::occupancy::Occupancy;
 use crate::peer::Peer;
 use crate::platform::{
     BACKEND, BACKLOG, Native, Region, SlotCutter, Waker, available, bind_group, hold_program, lock,
@@ -214,14 +215,15 @@ impl Server {
         if let Some((door, _)) = own_door {
             let mut gates = Vec::with_capacity(workers);
             for (kernel, waker) in kernels {
-                let (gate, arrivals) = handoff::ring(waker);
+                let (gate, door) = handoff::ring(waker);
                 gates.push(gate);
-                crew.hire(Handed::new(kernel, arrivals))?;
+                let occupancy = door.occupancy();
+                crew.hire(Handed::new(kernel, door), Some(occupancy))?;
             }
             acceptor = Some(crew.open(Acceptor::new(door, gates))?);
         } else {
             for (kernel, _) in kernels {
-                crew.hire(kernel)?;
+                crew.hire(kernel, None)?;
             }
         }
         let Crew { threads, ready, .. } = crew;
@@ -327,8 +329,8 @@ struct Crew<'s, F> {
 }
 
 impl<F> Crew<'_, F> {
-    /// Starts the next worker, over this kernel.
-    fn hire<K, A>(&mut self, kernel: K) -> Result<(), StartError>
+    /// Starts the next worker, over this kernel; it tells there what it refuses.
+    fn hire<K, A>(&mut self, kernel: K, occupancy: Option<Arc<Occupancy>>) -> Result<(), StartError>
     where
         K: Kernel<Error = io::Error> + Send + 'static,
         A: App,
@@ -336,23 +338,15 @@ impl<F> Crew<'_, F> {
     {
         let number = self.threads.len();
         let share: Vec<Slot> = self.slots.take(self.slots_each).collect();
-        let (config, app, order) = (
-            self.config.clone(),
-            self.app.clone(),
-            self.handle.order.clone(),
-        );
-        let (admission, ready) = (self.admission.clone(), self.ready.clone());
-        let body = move || {
-            work(
-                kernel,
-                share,
-                &config,
-                admission,
-                app(number),
-                ready,
-                &order,
-            )
+        let app = self.app.clone();
+        let duty = Duty {
+            config: self.config.clone(),
+            admission: self.admission.clone(),
+            occupancy,
+            ready: self.ready.clone(),
+            order: self.handle.order.clone(),
         };
+        let body = move || work(kernel, share, app(number), duty);
         let thread = self.start(format!("worker-{number}"), STACK_BYTES, body)?;
         self.threads.push(thread);
         Ok(())
@@ -430,16 +424,30 @@ pub(crate) fn connections_possible(config: &Config) -> usize {
     least
 }
 
+/// What a worker is told at its start.
+struct Duty {
+    config: Config,
+    admission: Admission,
+    occupancy: Option<Arc<Occupancy>>,
+    /// Whether all of its memory is there and locked.
+    ready: mpsc::Sender<bool>,
+    order: Arc<AtomicU8>,
+}
+
 /// The body of a worker's thread.
 fn work<K: Kernel<Error = io::Error>, A: App>(
     kernel: K,
     share: Vec<Slot>,
-    config: &Config,
-    admission: Admission,
     app: A,
-    ready: mpsc::Sender<bool>,
-    order: &AtomicU8,
+    duty: Duty,
 ) -> Tally {
+    let Duty {
+        config,
+        admission,
+        occupancy,
+        ready,
+        order,
+    } = duty;
     let places = admission.open_max + RESERVE;
     let mut entries: Vec<Entry<_>> = std::iter::repeat_with(Entry::new).take(places).collect();
     let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
@@ -467,9 +475,10 @@ fn work<K: Kernel<Error = io::Error>, A: App>(
         waits,
     };
     let driver = Readiness::new(kernel, &mut entries);
-    let limits = config.limits.clone();
+    let limits = config.limits;
     let mut worker = Worker::new(driver, app, limits, memory, admission, unix_time)
-        .answering(config.refusals, config.server);
+        .answering(config.refusals, config.server)
+        .telling(occupancy);
     let mut draining = false;
     loop {
         if let Err(error) = worker.turn(None) {

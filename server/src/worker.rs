@@ -16,6 +16,7 @@ use barewire_core::wire::{Date, Framing};
 
 use crate::addresses::Addresses;
 use crate::app::{App, Context};
+use crate::occupancy::Occupancy;
 use crate::peer::{Peer, State};
 use pressure::Gauge;
 use waits::Mark;
@@ -103,6 +104,8 @@ pub struct Worker<'m, D: Driver, A: App> {
     open: usize,
     served: usize,
     admission: Admission,
+    /// Where it tells who deals out connections how many it refuses.
+    occupancy: Option<Arc<Occupancy>>,
     draining: bool,
     tally: Tally,
 }
@@ -135,6 +138,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             open: 0,
             served: 0,
             admission,
+            occupancy: None,
             draining: false,
             tally: Tally::default(),
         }
@@ -147,6 +151,18 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.refusals = refusals;
         self.server = server;
         self
+    }
+
+    /// Tells there how many connections it has open that are refused.
+    pub(crate) fn telling(mut self, occupancy: Option<Arc<Occupancy>>) -> Self {
+        self.occupancy = occupancy;
+        self
+    }
+
+    fn tell(&self) {
+        if let Some(occupancy) = &self.occupancy {
+            occupancy.refuses(self.open - self.served);
+        }
     }
 
     /// One turn: waits for work, at most until `until` (`None`: for ever), and does it. Says
@@ -295,6 +311,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         }
         self.admission.addresses.leave(from);
         self.tally.refused += 1;
+        self.tell();
         let peer = &mut self.peers[id.index as usize];
         peer.state = State::Refused;
         match self.slots.take_reserved() {
@@ -453,11 +470,15 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 }
             }
         }
-        let abort = matches!(
+        let broken = matches!(
             peer.connection.fault(),
             Some(Fault::Lost | Fault::SendTimeout | Fault::Misuse)
         );
-        self.close(index, abort);
+        // An answer that was cut is no answer, and an end in good order behind it could be taken
+        // for its own; nor shall the system keep for long what the peer does not take. (The
+        // lingering close of RFC 9112, 9.6 is for answers that were sent in full.)
+        let cut = peer.tx.as_ref().is_some_and(|tx| !tx.pending().is_empty());
+        self.close(index, broken || cut);
     }
 
     fn close(&mut self, index: u32, abort: bool) {
@@ -470,7 +491,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         let peer = &mut self.peers[index as usize];
         let in_flight = self.driver.close(id, abort);
         peer.land(in_flight);
-        if std::mem::replace(&mut peer.state, State::Vacant) != State::Refused {
+        let was_refused = std::mem::replace(&mut peer.state, State::Vacant) == State::Refused;
+        if !was_refused {
             self.admission.addresses.leave(peer.from);
             self.served -= 1;
         }
@@ -483,6 +505,9 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             "half a slot was lost"
         );
         self.open -= 1;
+        if was_refused {
+            self.tell();
+        }
     }
 
     /// Timers hang where they were first hung; the peer knows whether it is time.
@@ -581,3 +606,6 @@ fn at(now_ms: u64, due_ms: u32) -> u64 {
     let ahead = due_ms.wrapping_sub(now_ms as u32) as i32;
     now_ms.saturating_add(ahead.max(1) as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! One thread accepts for all workers: who gets what, and that nothing is lost on the way.
 
 use std::io::Read;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -94,6 +95,38 @@ fn connections_are_dealt_out_evenly() {
         assert_eq!((tally.connections, tally.requests), (40, 120));
     }
     assert_descriptors(before);
+}
+
+#[test]
+fn nobody_is_refused_while_a_worker_has_room() {
+    let _alone = alone();
+    // Eight each, and the four workers have no place more than that.
+    let server = start(4, 32);
+    let addr = server.local_addr();
+    let mut clients: Vec<(usize, Client)> = Vec::new();
+    for round in 0..12 {
+        while clients.len() < 32 {
+            let mut client = Client::new(addr);
+            clients.push((worker_of(&mut client), client));
+        }
+        // All of one worker go, then half of another one's.
+        let (gone, halved) = (round % 4, (round + 1) % 4);
+        let mut halves = 0;
+        let leave = clients.extract_if(.., |(worker, _)| {
+            halves += usize::from(*worker == halved);
+            *worker == gone || *worker == halved && halves % 2 == 0
+        });
+        for (_, mut client) in leave {
+            client.socket.shutdown(Shutdown::Write).unwrap();
+            // The server's end is closed then.
+            assert_eq!(client.socket.read(&mut [0]).unwrap(), 0);
+        }
+        assert_eq!(clients.len(), 20);
+    }
+    drop(clients);
+    let (tally, in_time) = server.shut_down();
+    assert!(in_time);
+    assert_eq!((tally.connections, tally.refused), (32 + 11 * 12, 0));
 }
 
 #[test]

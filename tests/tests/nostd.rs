@@ -4,7 +4,7 @@
 mod bounded;
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 // The programs make their system calls themselves: they know one system and two processors.
 
@@ -70,4 +70,29 @@ fn core_links_without_a_panic_handler_and_not_with_a_planted_panic() {
     // As the server is built, and as cargo builds by default.
     let proven = "no panic can be reached";
     assert_eq!(said.matches(proven).count(), 2, "{said}");
+}
+
+#[test]
+fn a_script_that_takes_too_long_ends_with_what_it_has_started() {
+    let (target, _) = bounded::built_in();
+    let told = target.join(format!("bounded-{}", std::process::id()));
+    let mut script = Command::new("bash");
+    script
+        .args(["-c", "sleep 60 & echo $! >\"$0\"; wait"])
+        .arg(&told);
+    // Enough to start a shell on a busy machine.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        bounded::run(&mut script, Duration::from_secs(2));
+    }));
+    assert!(outcome.is_err(), "it has ended");
+    let sleeper = std::fs::read_to_string(&told).unwrap();
+    std::fs::remove_file(told).unwrap();
+    let state = format!("/proc/{}/stat", sleeper.trim());
+    // It ends, but whoever inherits it may not have looked yet.
+    let lives = || std::fs::read_to_string(&state).is_ok_and(|text| !text.contains(") Z "));
+    let end = Instant::now() + Duration::from_secs(5);
+    while lives() {
+        assert!(Instant::now() < end, "it goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

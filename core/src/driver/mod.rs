@@ -11,11 +11,13 @@ mod entry;
 mod readiness;
 mod relay;
 mod slots;
+mod turn;
 
 pub use entry::Entry;
 pub use readiness::Readiness;
 pub use relay::relay;
 pub use slots::Slots;
+pub use turn::Turn;
 
 use crate::buffer::{RecvBuffer, SendBuffer};
 

@@ -9,3 +9,5 @@ mod faults;
 mod script;
 mod system;
 mod traces;
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+mod turns;

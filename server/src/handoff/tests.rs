@@ -94,7 +94,7 @@ fn told(token: u64) -> Vec<Event> {
 struct Stage {
     given: Fake,
     acceptor: Acceptor<Fake>,
-    rings: Vec<Receiver<Arrival<u32>>>,
+    rings: Vec<Door<u32>>,
     woken: Vec<Native>,
 }
 
@@ -104,9 +104,9 @@ fn stage(workers: usize, backlog: impl IntoIterator<Item = Result<u32, Trouble>>
     let (mut gates, mut rings, mut woken) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..workers {
         let (kernel, waker) = Native::without_listener().unwrap();
-        let (gate, ring) = ring(waker);
+        let (gate, door) = ring(waker);
         gates.push(gate);
-        rings.push(ring);
+        rings.push(door);
         woken.push(kernel);
     }
     let acceptor = Acceptor::new(given.clone(), gates);
@@ -121,6 +121,7 @@ fn stage(workers: usize, backlog: impl IntoIterator<Item = Result<u32, Trouble>>
 impl Stage {
     fn taken(&self, worker: usize) -> Vec<u32> {
         self.rings[worker]
+            .arrivals
             .try_iter()
             .map(|(socket, _)| socket)
             .collect()
@@ -155,6 +156,44 @@ fn connections_are_dealt_out_in_turn_and_their_workers_are_woken() {
     assert_eq!(stage.acceptor.round(), Round::Idle);
     assert_eq!(stage.taken(1), [7]);
     assert_eq!(stage.wakes(), [1], "nobody else");
+}
+
+#[test]
+fn whoever_has_the_fewest_connections_gets_the_next() {
+    let mut stage = stage(3, (0..9).map(Ok));
+    assert_eq!(stage.acceptor.round(), Round::Idle);
+    for worker in 0..3 {
+        assert_eq!(stage.taken(worker).len(), 3);
+    }
+    let mut next = 9;
+    let mut deal = |stage: &mut Stage, count: u32| {
+        let new = (next..next + count).map(Ok);
+        next += count;
+        stage.given.0.borrow_mut().backlog = new.collect();
+        stage.acceptor.is_acceptable = true;
+        assert_eq!(stage.acceptor.round(), Round::Idle);
+        [0, 1, 2].map(|worker| stage.taken(worker).len())
+    };
+    // 3, 3 and 0.
+    (0..3).for_each(|_| stage.rings[2].occupancy.closes());
+    assert_eq!(deal(&mut stage, 3), [0, 0, 3]);
+    // 3, 1 and 3: the second two of four go in turn again.
+    (0..2).for_each(|_| stage.rings[1].occupancy.closes());
+    assert_eq!(deal(&mut stage, 4), [1, 2, 1]);
+    // Who is refused takes nobody's place: 4, 2 and 4.
+    stage.rings[1].occupancy.refuses(1);
+    assert_eq!(deal(&mut stage, 1), [0, 1, 0]);
+    stage.rings[1].occupancy.refuses(0);
+    assert_eq!(deal(&mut stage, 2), [1, 0, 1]);
+}
+
+#[test]
+fn a_worker_tells_what_it_closes() {
+    let (fake, mut kernel, gate) = handed();
+    assert_eq!(gate.occupancy.load(2), 2);
+    kernel.close(5, false);
+    assert_eq!(gate.occupancy.load(2), 1);
+    assert_eq!(fake.0.borrow().closed, [(5, false)]);
 }
 
 #[test]
@@ -260,9 +299,9 @@ fn an_order_ends_it_and_what_it_has_in_hand_is_reset() {
 /// A worker's kernel with a ring, and the gate to it.
 fn handed() -> (Fake, Handed<Fake>, Gate<u32>) {
     let (_, waker) = Native::without_listener().unwrap();
-    let (gate, arrivals) = ring(waker);
+    let (gate, door) = ring(waker);
     let fake = Fake::default();
-    (fake.clone(), Handed::new(fake, arrivals), gate)
+    (fake.clone(), Handed::new(fake, door), gate)
 }
 
 #[test]

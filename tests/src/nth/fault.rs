@@ -73,7 +73,7 @@ pub struct Fault {
     pub effect: Effect,
 }
 
-/// What `epoll.rs` makes of an error number (`platform-linux/src/trouble.rs` and its test).
+/// What `epoll.rs` makes of an error number (`platform-linux/src/unix/trouble.rs` and its test).
 const EXHAUSTED: Effect = Effect::Fail(Trouble::Exhausted);
 const LOST: Effect = Effect::Fail(Trouble::Lost);
 const ABORTED: Effect = Effect::Fail(Trouble::Aborted);

@@ -1,5 +1,6 @@
 //! Programs that tests run: each is waited for with a bound, and none outlives its test.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -36,18 +37,36 @@ impl Drop for Process {
     }
 }
 
+/// Ends with its test, and what it has started does too: it leads a group of processes.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Who ended is left alone: the number may be somebody else's by now.
+        if let Ok(None) = self.0.try_wait() {
+            let pid = i32::try_from(self.0.id()).ok();
+            if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+                let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            }
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
 /// Runs a program to its end and gives what it wrote.
 ///
 /// # Panics
-/// If it takes longer than `limit`, or does not succeed.
+/// If it takes longer than `limit`, with all that it has started; or if it does not succeed.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Output {
     let child = command
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let mut process = Process(child);
+    let mut process = Group(child);
     // What it writes is taken meanwhile, so that it never waits for us.
     let (out, err) = (process.0.stdout.take(), process.0.stderr.take());
     let readers = [

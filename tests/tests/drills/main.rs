@@ -5,6 +5,9 @@
 //! are switched on by a variable or by `--ignored`; each says how.
 //!
 //! `BAREWIRE_BIN=path` runs them against another binary.
+//!
+//! They watch the server through `/proc`, `prlimit` and `strace`, so they are for one system.
+#![cfg(target_os = "linux")]
 
 use std::collections::HashSet;
 use std::fmt;

@@ -28,7 +28,7 @@ fn open(listener: Listener) -> (Platform, Waker) {
 }
 
 /// One epoll for each filter, so that an edge of one is none of the other.
-struct Emulated {
+pub(super) struct Emulated {
     read: OwnedFd,
     write: OwnedFd,
     user: OwnedFd,
@@ -36,7 +36,7 @@ struct Emulated {
 }
 
 impl Emulated {
-    fn new() -> Emulated {
+    pub(super) fn new() -> Emulated {
         let new = || epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
         Emulated {
             read: new(),
@@ -60,6 +60,14 @@ impl Emulated {
                 return Ok(());
             }
             _ => return Err(Errno::INVAL),
+        };
+        let once = match change.flags.has(Flags::DISPATCH) {
+            true => F::ONESHOT,
+            false => F::empty(),
+        };
+        let flags = match change.flags.has(Flags::CLEAR) {
+            true => flags | once,
+            false => flags.difference(F::ET) | once,
         };
         // SAFETY: the adaptor registers sockets that it borrows during the call.
         let fd = unsafe { BorrowedFd::borrow_raw(change.ident as i32) };

@@ -4,7 +4,7 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 
 use barewire_core::driver::{
-    Address, Driver, Entry, Event, Instant, Kernel, PeerId, Readiness, Slots, Trouble, relay,
+    Address, Driver, Entry, Event, Instant, Kernel, PeerId, Readiness, Slots, Trouble, Turn, relay,
 };
 
 use super::entry;
@@ -15,6 +15,7 @@ pub(crate) fn entries() {
     entries!(0: Entry::<NonZeroU32>::new, Entry::<NonZeroU32>::default);
     entries!(1: Instant::millis, Instant::from_millis, PeerId::to_word, PeerId::from_word);
     entries!(2: Instant::nanos_since, relay);
+    entries!(1: Turn::of, Turn::word);
     entries!(1: Address::new, Address::socket_addr);
     entries!(1: Slots::new, Slots::take, Slots::take_reserved, Slots::available);
     entries!(1: Slots::free, Slots::capacity);

@@ -9,8 +9,9 @@ pub fn descriptors() -> (u64, u64) {
     limits(Resource::Nofile)
 }
 
-/// The soft and the hard limit of locked memory in bytes; `u64::MAX` stands for "no limit". The
-/// system has limits of its own besides (`vm.user_wire_limit`, `vm.max_user_wired`).
+/// The soft and the hard limit of locked memory in bytes; `u64::MAX` stands for "no limit". On
+/// Linux who has CAP_IPC_LOCK may lock more; macOS and FreeBSD have limits of the whole system
+/// besides (`vm.user_wire_limit`, `vm.max_user_wired`).
 pub fn lockable() -> (u64, u64) {
     limits(Resource::Memlock)
 }
@@ -39,7 +40,8 @@ pub fn raise_descriptors(want: u64) -> io::Result<u64> {
         return Ok(soft);
     }
     let set = |soft, hard| set(Resource::Nofile, soft, hard);
-    // Refused to all but the super-user, and above kern.maxfilesperproc to everybody.
+    // Refused to all but the super-user (on Linux CAP_SYS_RESOURCE), and above fs.nr_open or
+    // kern.maxfilesperproc to everybody.
     if want > hard && set(want, want).is_ok() {
         return Ok(want);
     }
