@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_below_a_status_line_and_a_date_is_answered_with_nothing() {
+    fn what_has_no_room_for_a_status_line_and_a_date_is_500() {
         let date = Date::from_unix(784_111_777);
         let limits = Limits {
             reply_bytes_max: 40,
@@ -328,6 +328,7 @@ mod tests {
             or_500(reply.status(Status::OK).body(b""))
         });
         assert_eq!(prepared, written);
-        assert_eq!(prepared, (Vec::new(), 1));
+        assert_eq!(prepared.1, 1);
+        assert!((prepared.0).starts_with(b"HTTP/1.1 500 Internal Server Error\r\n"));
     }
 }
