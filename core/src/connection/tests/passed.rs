@@ -79,6 +79,12 @@ impl Seen {
         }
     }
 
+    fn strange(&mut self, from: Phase, to: Phase) {
+        if !self.strange.contains(&(from, to)) {
+            self.strange.push((from, to));
+        }
+    }
+
     /// A step led here.
     fn at(&mut self, phase: Phase, has_body: bool) {
         let from = core::mem::replace(&mut self.last, phase);
@@ -88,7 +94,7 @@ impl Seen {
         let mut found = vec![];
         self.ways(&mut vec![from], phase, has_body, &mut found);
         let Some((first, others)) = found.split_first() else {
-            self.strange.push((from, phase));
+            self.strange(from, phase);
             return;
         };
         for pair in first.windows(2) {
@@ -113,7 +119,7 @@ impl Seen {
         if connection.fault().is_none() && connection.phase != self.last {
             match self.table.contains(&(self.last, connection.phase)) {
                 true => self.passed(self.last, connection.phase),
-                false => self.strange.push((self.last, connection.phase)),
+                false => self.strange(self.last, connection.phase),
             }
             self.last = connection.phase;
         }
