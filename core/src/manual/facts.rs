@@ -22,7 +22,7 @@
 //! | lines of core that tests run; each of the others has its reason in `tests/uncovered.txt` | 6,683 of 6,751 | `tests/coverage` |
 //! | edges of the table of phases that random exchanges take; others that they take | 36 of 36; 0 | `cargo test -p barewire-core --lib connection::tests::passed` |
 //! | changes to the framing rules that a test notices (cargo-mutants; on the module and its tests alone) | 86 of 86 | `tests/mutants wire` |
-//! | changes to the statistics that a test notices, of those that were tried (XXX of 455) | YYY | `tests/mutants stats` |
+//! | changes to the statistics that a test notices, of those that were tried (166 of 455) | 139 of 139 | `tests/mutants stats` |
 //! | findings of AddressSanitizer, of memcheck | 0, 0 | `tests/sanitize address`, `tests/sanitize memcheck` |
 //!
 //! # What the fuzzers tried

@@ -32,9 +32,6 @@ fn table() -> Vec<(Phase, Phase)> {
     edges
 }
 
-/// Phases in a row that nobody sees, at most: Discard to Serving by Answered, Head, Serve.
-const UNSEEN_MAX: usize = 5;
-
 /// What all walks have passed, and where the one at hand was seen last.
 struct Seen {
     last: Phase,
@@ -64,7 +61,7 @@ impl Seen {
             way.push(phase);
             if phase == to {
                 found.push(way.clone());
-            } else if way.len() <= UNSEEN_MAX
+            } else if way.len() <= 5 // Discard, Answered, Head, Gather, Serve: no way is longer
                 && !matches!(phase, Choosing | Serving | Ending | Away | Linger)
             {
                 self.ways(way, to, has_body, found);
