@@ -50,3 +50,22 @@ pub struct Slot {
     /// Collects the answers.
     pub tx: &'static mut SendBuffer,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_that_do_not_exist_lend_no_byte_and_move_none() {
+        let mut bytes = *b"abcdef";
+        let (two, four, seven) = (2, 4, 7);
+        assert_eq!(within(&bytes, two..four), b"cd");
+        assert_eq!(within(&bytes, four..two), b"");
+        assert_eq!(within(&bytes, two..seven), b"");
+        slide(&mut bytes, two..seven, 0);
+        slide(&mut bytes, four..two, 0);
+        assert_eq!(&bytes, b"abcdef");
+        slide(&mut bytes, two..four, 0);
+        assert_eq!(&bytes, b"cdcdef");
+    }
+}

@@ -447,3 +447,47 @@ impl<B: ?Sized> fmt::Debug for RecvBuffer<B> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_bytes_than_positions_can_count_are_not_used() {
+        let most = RecvBuffer::capacity_of(usize::from(u16::MAX));
+        assert!(most > 60_000);
+        assert_eq!(RecvBuffer::capacity_of(usize::from(u16::MAX) + 1), most);
+        assert_eq!(RecvBuffer::capacity_of(usize::MAX), most);
+    }
+
+    /// Bytes of a body: the first is `a` and was served, so that positions are not all 0.
+    fn received() -> RecvBuffer<[u8; 256]> {
+        let mut rx = RecvBuffer::<[u8; 256]>::new();
+        rx.space()[..4].copy_from_slice(b"abcd");
+        rx.filled(4);
+        rx.skip(1);
+        rx.next_request();
+        rx
+    }
+
+    #[test]
+    fn positions_out_of_order_lend_no_head() {
+        let mut whole = received();
+        let parts = whole.usual_head_parts().unwrap();
+        assert_eq!(parts.bytes(), b"bcd");
+        let broken: [fn(&mut RecvBuffer<[u8; 256]>); 4] = [
+            |rx| rx.end = rx.capacity + 1,
+            |rx| rx.end = 0,
+            |rx| rx.start = rx.capacity + 1,
+            |rx| rx.capacity = 257,
+        ];
+        for break_it in broken {
+            let mut rx = received();
+            break_it(&mut rx);
+            assert!(rx.usual_head_parts().is_none());
+            // The other way gives what there is, and does not panic either.
+            let parts = rx.head_parts();
+            assert!(parts.bytes().len() <= parts.room.len());
+        }
+    }
+}

@@ -412,4 +412,15 @@ mod tests {
         tx.reset();
         assert!(!tx.misused());
     }
+
+    #[test]
+    fn a_draft_is_shown_by_its_length_and_whether_it_fits() {
+        extern crate std;
+        let mut tx = SendBuffer::<[u8; 8]>::new();
+        let mut draft = tx.draft(usize::MAX);
+        draft.put(b"abc");
+        assert_eq!(std::format!("{draft:?}"), "Draft { len: 3, fits: true }");
+        draft.put(b"too long");
+        assert_eq!(std::format!("{draft:?}"), "Draft { len: 0, fits: false }");
+    }
 }

@@ -25,25 +25,31 @@
 //! | Head     | Last                 | end of stream or draining, and nothing begun              |
 //! | Choose   | Choosing             | there is room: the fork is lent                           |
 //! | Choosing | Gather, Hold, Stream | the fork says so                                          |
-//! | Choosing | Discard, Answered    | the fork was answered                                     |
+//! | Choosing | Discard              | the fork was answered, and the body is still to come      |
 //! | Gather   | Serve                | the body is complete                                      |
 //! | Hold     | Stream               | enough bytes are in hand, or the body is complete         |
 //! | Stream   | End                  | all bytes are taken and the body is complete              |
 //! | Stream   | Discard, Answered    | the answer is over; the body is not, or is too            |
 //! | Serve    | Serving              | there is room: the exchange is lent                       |
 //! | Serving  | Answered, Body       | answered; a streamed answer goes on                       |
-//! | any lent | Deferred             | the handler wants time                                    |
-//! | any lent | Discard              | answered, and the body is still to come                   |
+//! | Serving  | Discard              | answered while resumed, and the body is still to come     |
+//! | Choosing | Deferred             | the handler wants time; nothing of the answer is out yet  |
+//! | Stream   | Deferred             | as Choosing                                               |
+//! | Serving  | Deferred             | as Choosing                                               |
+//! | Ending   | Deferred             | as Choosing                                               |
 //! | Deferred | Away                 | everything before it is sent                              |
 //! | Away     | Serving              | resume                                                    |
 //! | End      | Ending               | there is room: the ending is lent                         |
 //! | Ending   | Answered, Body       | as Serving                                                |
-//! | Body     | Answered             | the streamed answer is over                               |
+//! | Body     | Answered, Discard    | the streamed answer is over; the body is too, or is not   |
 //! | Discard  | Answered, Last       | the unwanted body is over, or larger than it is worth     |
 //! | Answered | Head, Last           | persistent or not                                         |
 //! | Refuse   | Last                 | the fault is answered, if it can be                       |
 //! | Last     | Linger, Closed       | everything is sent; the peer may still be sending or not  |
 //! | Linger   | Closed               | end of stream, enough dropped, or the deadline            |
+//!
+//! Any phase leads to Refuse by a fault, to Closed when the peer is lost. A test reads the other rows:
+//! random exchanges have to take each of their edges, and no other (`tests/passed.rs`).
 //!
 //! A lent phase (Choosing, Serving, Ending) that is still there at the next step was dropped
 //! without an answer: 500.

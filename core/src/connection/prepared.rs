@@ -273,4 +273,62 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn an_answer_made_at_run_time_is_the_one_made_at_compile_time() {
+        let status = std::hint::black_box(Status::CREATED);
+        let made = Prepared::new(status, FIELDS, &[b'x'; 310]);
+        assert_eq!(std::format!("{made:?}"), std::format!("{LONG:?}"));
+    }
+
+    #[test]
+    fn a_status_without_a_line_of_its_own_is_prepared_all_the_same() {
+        let status = Status::new(299).unwrap();
+        let (limits, date) = (Limits::DEFAULT, Date::from_unix(784_111_777));
+        let site = Site {
+            date: Some(&date),
+            ..Site::new(&limits)
+        };
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let prepared = Prepared::new(status, &[], b"abc");
+        let got = answers(request, &site, &|reply| reply.prepared(&prepared));
+        let written = answers(request, &site, &|reply| {
+            or_500(reply.status(status).body(b"abc"))
+        });
+        assert_eq!(got, written);
+        assert!(got.0.starts_with(b"HTTP/1.1 299 \r\n"));
+    }
+
+    #[test]
+    #[should_panic(expected = "an answer that has a body")]
+    fn what_has_no_content_is_not_prepared() {
+        let _ = Prepared::new(std::hint::black_box(Status::NO_CONTENT), &[], b"");
+    }
+
+    #[test]
+    #[should_panic(expected = "a prepared answer is too long")]
+    fn what_is_longer_than_its_place_is_not_prepared() {
+        let _ = Prepared::new(Status::OK, &[], &[b'x'; PREPARED_BYTES_MAX]);
+    }
+
+    #[test]
+    fn what_has_no_room_for_a_status_line_and_a_date_is_500() {
+        let date = Date::from_unix(784_111_777);
+        let limits = Limits {
+            reply_bytes_max: 40,
+            ..Limits::DEFAULT
+        };
+        let site = Site {
+            date: Some(&date),
+            ..Site::new(&limits)
+        };
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let prepared = answers(request, &site, &|reply| reply.prepared(&EMPTY));
+        let written = answers(request, &site, &|reply| {
+            or_500(reply.status(Status::OK).body(b""))
+        });
+        assert_eq!(prepared, written);
+        assert_eq!(prepared.1, 1);
+        assert!((prepared.0).starts_with(b"HTTP/1.1 500 Internal Server Error\r\n"));
+    }
 }

@@ -12,6 +12,7 @@ use crate::wire::{Date, Method, Status};
 
 mod edges;
 mod left;
+mod passed;
 mod waits;
 
 const DATE: Date = Date::from_unix(784_111_777);

@@ -52,6 +52,10 @@ impl Pair {
             "a key of a pair has bytes that mean themselves"
         );
         assert!(!same(text_key, number_key), "the keys of a pair differ");
+        assert!(
+            text_key.len() <= PAIR_KEY_BYTES_MAX && number_key.len() <= PAIR_KEY_BYTES_MAX,
+            "a key of a pair is short"
+        );
         Pair {
             opening: Piece::EMPTY.with(b"{\"").with(text_key).with(b"\":\""),
             between: Piece::EMPTY.with(b"\",\"").with(number_key).with(b"\":"),
@@ -80,7 +84,6 @@ impl Piece {
     };
 
     const fn with(mut self, more: &[u8]) -> Piece {
-        // Fails where the key is too long.
         let (_, place) = self.bytes.split_at_mut(self.len);
         let (place, _) = place.split_at_mut(more.len());
         place.copy_from_slice(more);
@@ -173,6 +176,39 @@ mod tests {
             "",
         ] {
             assert!(!agrees(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_are_checked_where_a_pair_is_made() {
+        let pair = |one: &str, other: &str| {
+            let (one, other) = (String::from(one), String::from(other));
+            std::panic::catch_unwind(move || Pair::new(&one, &other))
+        };
+        let longest = "k".repeat(PAIR_KEY_BYTES_MAX);
+        for (one, other) in [
+            ("userId", "value"),
+            ("", "a"),
+            (&longest, "k"),
+            ("k", &longest),
+        ] {
+            let text = std::format!("{{\"{one}\":\"ann\",\"{other}\":-1.5}}");
+            let made = pair(one, other).unwrap();
+            let (user, value) = made.read(text.as_bytes()).unwrap();
+            assert_eq!((user.raw(), value.text()), (&b"ann"[..], &b"-1.5"[..]));
+        }
+        let longer = "k".repeat(PAIR_KEY_BYTES_MAX + 1);
+        for (one, other) in [
+            ("a", "a"),
+            ("", ""),
+            ("\"", "a"),
+            ("a", "\\"),
+            ("a", "\n"),
+            ("ä", "a"),
+            (&longer, "a"),
+            ("a", &longer),
+        ] {
+            assert!(pair(one, other).is_err(), "{one:?} and {other:?}");
         }
     }
 

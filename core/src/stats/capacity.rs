@@ -92,4 +92,25 @@ mod tests {
         assert_eq!(CHUNK_WORDS * 8, 9 * ID_BYTES_MAX);
         assert_eq!(CHUNK_WORDS / (largest_words - 1), 9);
     }
+
+    #[test]
+    fn the_memory_of_a_user_set_is_as_much_as_is_said() {
+        let default = Capacity::DEFAULT;
+        assert_eq!(default.table_words() * 8, 33_554_432);
+        assert_eq!(default.arena_words(4) * 8, 189_112_320);
+        // Each worker more takes a chunk of each half.
+        assert_eq!(
+            default.arena_words(5) - default.arena_words(4),
+            2 * CHUNK_WORDS
+        );
+        // 100 heads of two words, 90 words of ids, a ninth of both (290 / 8), two chunks.
+        let small = Capacity {
+            users_max: 100,
+            id_bytes_max: 720,
+        };
+        assert_eq!(
+            small.arena_words(1),
+            2 * (200 + 90 + 36) + 2 * 2 * CHUNK_WORDS
+        );
+    }
 }

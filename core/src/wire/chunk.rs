@@ -416,4 +416,22 @@ mod tests {
         behind.took(1);
         assert_eq!(behind.usual(b"\r\n2\r\n"), Some((5, ChunkStep::Data(2))));
     }
+
+    #[test]
+    fn behind_the_data_stands_a_line_end_and_nothing_else_whatever_follows() {
+        let bytes = b"\r\n 0a;";
+        for (one, other) in bytes
+            .iter()
+            .flat_map(|one| bytes.map(|other| (*one, other)))
+        {
+            for rest in [&b"2\r\nyz\r\n0\r\n\r\n"[..], b"0\r\n\r\n", b"\r\n0\r\n\r\n"] {
+                let text = [b"1\r\nx", &[one, other][..], rest].concat();
+                let good = (one, other) == (b'\r', b'\n') && rest[0] != b'\r';
+                for piece in [1, 2, 3, text.len()] {
+                    let outcome = decode(&text, piece);
+                    assert_eq!(outcome.is_ok(), good, "{}", text.escape_ascii());
+                }
+            }
+        }
+    }
 }

@@ -327,4 +327,28 @@ mod tests {
         assert_eq!(number(b"/"), Err(Lengths::Invalid));
         assert_eq!(number(b":"), Err(Lengths::Invalid));
     }
+
+    #[test]
+    fn evidence_of_any_kind_is_some() {
+        let lengths: [&[&[u8]]; 4] = [&[], &[b"1"], &[b"1", b"2"], &[b"x"]];
+        let codings: [&[&[u8]]; 6] = [
+            &[],
+            &[b""],
+            &[b"chunked"],
+            &[b"gzip"],
+            &[b"gzip", b"chunked"],
+            &[b"chunked", b"gzip"],
+        ];
+        for (length, coding) in lengths
+            .iter()
+            .flat_map(|one| codings.map(|other| (*one, other)))
+        {
+            let mut evidence = Evidence::new();
+            length.iter().for_each(|line| evidence.content_length(line));
+            coding
+                .iter()
+                .for_each(|line| evidence.transfer_encoding(line));
+            assert_eq!(evidence.is_none(), length.is_empty() && coding.is_empty());
+        }
+    }
 }

@@ -447,4 +447,16 @@ mod tests {
         assert_eq!(rows(), ROWS);
         assert_eq!(longest(), LINE_BYTES_MAX);
     }
+
+    #[test]
+    fn every_line_stands_at_the_front_of_its_place() {
+        for code in REGISTERED_CODES {
+            let status = Status::new(code).unwrap();
+            let line = status.line().unwrap();
+            let Line { bytes, len } = Line::new(line);
+            assert_eq!(status.padded_line(), Some((&bytes, line.len())));
+            assert_eq!((&bytes[..line.len()], usize::from(len)), (line, line.len()));
+            assert!(bytes[line.len()..].iter().all(|byte| *byte == 0));
+        }
+    }
 }

@@ -101,3 +101,23 @@ impl<'a> Head<'a> {
         self.state.expects_continue()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn a_view_on_other_bytes_than_were_parsed_is_empty_where_they_end() {
+        let bytes = b"GET /a/b?c HTTP/1.1\r\nHost: a\r\n\r\n";
+        let (mut state, mut rows) = (HeadState::new(), [[0; 8]; 4]);
+        let outcome = state.advance(bytes, &mut rows, &Limits::DEFAULT);
+        assert_eq!(outcome, Ok(Some(bytes.len())));
+        for len in 0..=bytes.len() {
+            let head = state.head(&bytes[..len], &rows);
+            let is_there = |end: usize, part: &'static [u8]| if len < end { b"" } else { part };
+            assert_eq!(head.path(), is_there(8, b"/a/b"));
+            assert_eq!(head.target(), is_there(10, b"/a/b?c"));
+        }
+    }
+}

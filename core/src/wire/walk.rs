@@ -517,9 +517,22 @@ mod tests {
           Expect: 100-continue\r\n\r\n0",
         b"PUT / HTTP/1.1\r\nHost:\r\nUpgrade:x\r\nTransfer-Encodinh: a\r\nConnectiom: b\r\n\
           A: \x80\r\n\r\nPUT / H",
-        b"PATCH / HTTP/1.0\r\nA: b\tc\r\nB:  c \r\nC: \r\n\
+        b"PATCH / HTTP/1.0\r\nA: b\tc\r\nB:  c \r\nC: \r\nConnection: keep-alive\r\n\
           Content-Length: 18446744073709551615\r\nHost: [::1]:8\r\n\r\n",
     ];
+
+    #[test]
+    fn who_asks_again_is_told_the_same() {
+        for head in HEADS {
+            let (mut state, mut rows) = (HeadState::new(), [[0; 8]; ROWS]);
+            let len = state.advance(head, &mut rows, &Limits::DEFAULT);
+            assert!(matches!(len, Ok(Some(len)) if len > 2 && head[..len].ends_with(b"\r\n\r\n")));
+            let before = format!("{state:?}{rows:?}");
+            assert_eq!(state.advance(head, &mut rows, &Limits::DEFAULT), len);
+            assert_eq!(format!("{state:?}{rows:?}"), before);
+            assert_eq!(state.trailer_len(), 0);
+        }
+    }
 
     #[test]
     fn the_fast_way_takes_what_the_slow_way_takes_and_nothing_else() {
