@@ -9,7 +9,7 @@
 //!
 //! * **SIMD width and `target-cpu`**: `RUSTFLAGS=-Ctarget-cpu=x86-64-v3`, or `native`. The scanners are
 //!   written in vectors of 16 and 32 bytes (`wide`), so the wider ones come with the flag alone.
-//! * **LTO, codegen units, `panic=abort`**: the release profile. **PGO**: `tests/bench/pgo`.
+//! * **LTO**: the release profile, always one codegen unit. **PGO**: `tests/bench/pgo`.
 //! * **Events in a batch**: how many events one wait may bring (`EVENT_BATCH`).
 //! * **Depth of the pipeline**: what a client may do; answers leave together.
 //! * **`--prefault`**: all memory is touched and locked at the start.
@@ -30,3 +30,18 @@
 //! # The tables
 //!
 #![doc = include_str!("ablation.md")]
+//!
+//! # Several workers
+//!
+//! By `tests/bench/scaling`. *Skew* is what the busiest worker has beyond the mean. The system puts a
+//! connection where the hash of its addresses says, so 64 connections are as even as 64 throws of a
+//! die; `--accept handoff` deals them out in turn.
+//!
+//! **No cache line is shared while workers serve.** The test runs the server under a tool that writes
+//! down every load and store of the process with its thread, adds what the kernel writes on a thread's
+//! behalf (received bytes, events, clocks), and looks for lines of 64 bytes that one worker wrote and
+//! another touched. There are none, over all routes and with users that both workers know. What is
+//! shared is written when something new comes: a new user takes a place of the one table (two lines:
+//! places left, and the cell itself), a new connection is counted with its address.
+//!
+#![doc = include_str!("scaling.md")]
