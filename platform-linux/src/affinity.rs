@@ -18,6 +18,21 @@ pub fn pin(cpu: usize) -> io::Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// Runs `run` with the calling thread tied to one processor, and lets it go again. Threads that it
+/// starts meanwhile stay tied, from their first instruction on: their stacks and tables come from
+/// memory that is near.
+///
+/// # Errors
+/// As [`pin`]; `run` is not called then.
+pub fn tied<T>(cpu: usize, run: impl FnOnce() -> T) -> io::Result<T> {
+    let before = sched_getaffinity(None)?;
+    pin(cpu)?;
+    let done = run();
+    // What was allowed a moment ago is still; were it not, the system has moved it by itself.
+    let _ = sched_setaffinity(None, &before);
+    Ok(done)
+}
+
 /// The numbers of the processors that the calling thread may run on, in order. Empty if the
 /// system does not say (more processors than the set has room for).
 pub fn allowed() -> Vec<usize> {
@@ -207,6 +222,21 @@ mod tests {
             assert_eq!(available(), 1);
             assert!(pin(usize::MAX).is_err());
             assert!(pin(CpuSet::MAX_CPU - 1).is_err());
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn who_is_started_tied_stays_so_and_who_starts_it_does_not() {
+        std::thread::spawn(|| {
+            let before = allowed();
+            let last = *before.last().unwrap();
+            let there = tied(last, || std::thread::spawn(allowed).join().unwrap());
+            assert_eq!(there.unwrap(), [last]);
+            assert_eq!(allowed(), before);
+            assert!(tied(CpuSet::MAX_CPU, || unreachable!("no such processor")).is_err());
+            assert_eq!(allowed(), before);
         })
         .join()
         .unwrap();

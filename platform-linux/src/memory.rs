@@ -21,6 +21,9 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use crate::resident::{lock_range, populate};
 
+mod huge;
+pub use huge::{HUGE_PAGE_BYTES, Pages, huge_pages_free, huge_pages_needed};
+
 /// Bytes that both parts of a slot are a multiple of: a cache line, so that no line has two
 /// owners.
 pub const PART_ALIGN_BYTES: usize = 64;
@@ -49,6 +52,9 @@ pub struct Region {
     start: NonNull<u8>,
     /// As asked for; the mapping goes on to the end of the page.
     bytes: usize,
+    /// Whole pages, of whichever size.
+    mapped: usize,
+    pages: Pages,
 }
 
 impl Region {
@@ -78,7 +84,12 @@ impl Region {
                     )
                 }?;
                 let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-                Ok(Region { start, bytes })
+                Ok(Region {
+                    start,
+                    bytes,
+                    mapped,
+                    pages: Pages::Normal,
+                })
             }
             _ => Err(io::ErrorKind::InvalidInput.into()),
         }
@@ -111,16 +122,17 @@ impl Region {
         &mut self,
         populate: impl FnOnce(usize, usize) -> Result<(), Errno>,
     ) -> io::Result<()> {
-        match populate(self.start.addr().get(), self.mapped()) {
+        match populate(self.start.addr().get(), self.mapped) {
             Err(Errno::INVAL) => self.touch(),
             done => done?,
         }
         Ok(())
     }
 
-    /// Locks all of it in memory, if that is allowed; says whether it is.
+    /// Locks all of it in memory, if that is allowed; says whether it is. Pages of the pool are
+    /// never taken away, so nothing has to be asked for.
     pub fn lock(&self) -> bool {
-        lock_range(self.start.addr().get(), self.mapped())
+        self.pages == Pages::Pool || lock_range(self.start.addr().get(), self.mapped)
     }
 
     /// Writes to every page what is there already.
@@ -195,18 +207,13 @@ impl Region {
     fn leak(self) -> NonNull<u8> {
         std::mem::ManuallyDrop::new(self).start
     }
-
-    /// Bytes of the mapping: whole pages. `map` has seen that this does not overflow.
-    fn mapped(&self) -> usize {
-        self.bytes.next_multiple_of(page_bytes())
-    }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours and whole: what was made of it went through `leak`, which
         // does not come here, and borrows have ended.
-        let unmapped = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.mapped()) };
+        let unmapped = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.mapped) };
         debug_assert_eq!(unmapped, Ok(()));
     }
 }

@@ -1,8 +1,8 @@
 //! Which processors the process may use, and how many of them in sum.
 //!
 //! macOS has no call that ties a thread to a processor, and what it has (a hint that threads share
-//! a cache) does nothing on its own processors. FreeBSD has one that is not used yet: nothing in
-//! the server pins by itself. Neither has control groups, so there are no quotas to be read.
+//! a cache) does nothing on its own processors. FreeBSD has one that is not used yet:
+//! whoever asks the server for pinned workers is refused on both. Neither has control groups, so there are no quotas to be read.
 
 use std::io;
 use std::num::NonZero;
@@ -13,6 +13,14 @@ use std::num::NonZero;
 /// Always `Unsupported`.
 pub fn pin(_cpu: usize) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Runs `run` tied to one processor: not on these systems.
+///
+/// # Errors
+/// Always `Unsupported`; `run` is not called.
+pub fn tied<T>(cpu: usize, run: impl FnOnce() -> T) -> io::Result<T> {
+    pin(cpu).map(|()| run())
 }
 
 /// The numbers of the processors that the calling thread may run on, in order.
@@ -34,5 +42,7 @@ mod tests {
         assert!(available() >= 1);
         assert_eq!(allowed().len(), available());
         assert_eq!(pin(0).unwrap_err().kind(), io::ErrorKind::Unsupported);
+        let tied = tied(0, || unreachable!("nobody is tied"));
+        assert_eq!(tied.unwrap_err().kind(), io::ErrorKind::Unsupported);
     }
 }

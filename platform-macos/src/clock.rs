@@ -1,4 +1,4 @@
-//! The monotonic clock.
+//! The monotonic clock, and that of a thread's work.
 
 use barewire_core::driver::Instant;
 
@@ -10,6 +10,15 @@ pub fn now() -> Instant {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     let nanos = u64::try_from(nanos).unwrap_or(0);
     Instant(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+/// Nanoseconds of processor time that the calling thread has taken, in user and kernel mode
+/// (`CLOCK_THREAD_CPUTIME_ID`). A system call; not for each request.
+pub fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(i64::from(time.tv_sec)).unwrap_or(0);
+    let nanos = u64::try_from(i64::from(time.tv_nsec)).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
 /// `CLOCK_UPTIME_RAW`: macOS's `CLOCK_MONOTONIC` goes on during sleep, and has microseconds only.
@@ -44,5 +53,13 @@ mod tests {
         let slept = now().nanos_since(before);
         assert!(slept >= 5_000_000, "{slept} ns");
         assert!(slept < 10_000_000_000, "{slept} ns");
+    }
+
+    #[test]
+    fn work_takes_processor_time() {
+        let (before, begin) = (thread_cpu_ns(), now());
+        while thread_cpu_ns() - before < 5_000_000 {
+            assert!(now().nanos_since(begin) < 10_000_000_000, "it stands still");
+        }
     }
 }

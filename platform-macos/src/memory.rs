@@ -41,6 +41,31 @@ const _: RecvBuffer<[u8; 0]> = unsafe { std::mem::zeroed() };
 // SAFETY: as above.
 const _: SendBuffer<[u8; 0]> = unsafe { std::mem::zeroed() };
 
+/// Bytes of a huge page on the systems that have a pool of them. Here nobody can ask for one:
+/// FreeBSD makes superpages by itself, and macOS has none for programs.
+pub const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+/// What a region lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// Pages of the usual size, or whatever the system makes of them.
+    Normal,
+    /// Not on these systems.
+    Transparent,
+    /// Not on these systems.
+    Pool,
+}
+
+/// Huge pages that `bytes` bytes would take.
+pub const fn huge_pages_needed(bytes: usize) -> usize {
+    bytes.div_ceil(HUGE_PAGE_BYTES)
+}
+
+/// Pages of the pool: there is none.
+pub fn huge_pages_free() -> Option<usize> {
+    None
+}
+
 /// Zeroed, page-aligned memory from the system, unmapped on drop unless it is made into
 /// something.
 #[derive(Debug)]
@@ -80,6 +105,32 @@ impl Region {
             }
             _ => Err(io::ErrorKind::InvalidInput.into()),
         }
+    }
+
+    /// As [`map`](Region::map): there are no others to ask for.
+    ///
+    /// # Errors
+    /// As [`map`](Region::map).
+    pub fn map_huge(bytes: usize) -> io::Result<Region> {
+        Region::map(bytes)
+    }
+
+    /// In huge pages of the pool: not on these systems.
+    ///
+    /// # Errors
+    /// Always `Unsupported`.
+    pub fn map_in_pool(_bytes: usize) -> io::Result<Region> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What it lies in: always [`Pages::Normal`].
+    pub fn pages(&self) -> Pages {
+        Pages::Normal
+    }
+
+    /// Bytes of it that are known to lie in huge pages: none.
+    pub fn huge_bytes(&self) -> Option<usize> {
+        Some(0)
     }
 
     /// Bytes, as asked for.

@@ -7,7 +7,7 @@ use barewire_core::connection::{Refusals, ServerName};
 use barewire_core::limits::Limits;
 
 use crate::handoff::RING_PLACES;
-use crate::platform::SPREADS;
+use crate::platform::{HUGE_PAGE_BYTES, SPREADS};
 
 /// The configuration of a server. [`Config::default`] is that of `barewire` without arguments.
 #[derive(Clone, Debug)]
@@ -37,6 +37,13 @@ pub struct Config {
     /// program. No page fault comes later. What the application keeps is its own affair, and the
     /// rings of [`Accept::Handoff`] are touched but never locked. Default false.
     pub prefault: bool,
+    /// Whether the slots lie in huge pages ([`Server::pages`](crate::Server::pages) says what was
+    /// got). Default [`HugePages::Off`].
+    pub huge_pages: HugePages,
+    /// Tie each worker to a processor of its own: the first to the first that the process may use,
+    /// and from the beginning again if there are more workers. Where the system cannot do that,
+    /// the start is refused. Default false.
+    pub pin: bool,
     /// Milliseconds that requests under way get to finish after a stop. Default 30,000.
     pub shutdown_ms: u64,
     /// What refusals tell. Default [`Refusals::Explain`].
@@ -59,12 +66,27 @@ impl Default for Config {
             slot_bytes: 16_384,
             recv_bytes: 8_192,
             prefault: false,
+            huge_pages: HugePages::Off,
+            pin: false,
             shutdown_ms: 30_000,
             refusals: Refusals::Explain,
             server: None,
             limits: Limits::DEFAULT,
         }
     }
+}
+
+/// Whether slots lie in pages of 2 MiB, so that the processor finds them with fewer look-ups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HugePages {
+    /// Pages of the usual size.
+    #[default]
+    Off,
+    /// Those of the system's pool (`vm.nr_hugepages`); else transparent ones, which the system makes
+    /// where it finds memory in one piece; else the usual ones.
+    Try,
+    /// Those of the pool, or no start.
+    Require,
 }
 
 /// How connections come to the workers. Either way each worker has its share of the connections
@@ -119,6 +141,17 @@ impl Config {
     /// Bytes of all slots.
     pub fn reserved_bytes(&self) -> usize {
         self.slot_count().saturating_mul(self.slot_bytes)
+    }
+
+    /// Bytes of the pages that they may lie in.
+    pub(crate) fn slot_pages_bytes(&self) -> usize {
+        let bytes = self.reserved_bytes();
+        match self.huge_pages {
+            HugePages::Off => bytes,
+            HugePages::Try | HugePages::Require => bytes
+                .checked_next_multiple_of(HUGE_PAGE_BYTES)
+                .unwrap_or(usize::MAX),
+        }
     }
 
     /// Connections of one address.
@@ -210,6 +243,21 @@ mod tests {
         let config = Config::default();
         assert_eq!(config.check(), Ok(()));
         assert_eq!(config.reserved_bytes(), 163_840_000);
+    }
+
+    #[test]
+    fn huge_pages_are_counted_as_whole_ones() {
+        let bytes = |huge_pages| {
+            let config = Config {
+                huge_pages,
+                ..Config::default()
+            };
+            (config.reserved_bytes(), config.slot_pages_bytes())
+        };
+        assert_eq!(bytes(HugePages::Off), (163_840_000, 163_840_000));
+        for huge_pages in [HugePages::Try, HugePages::Require] {
+            assert_eq!(bytes(huge_pages), (163_840_000, 79 << 21));
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Config {
             .saturating_add(slots.saturating_mul(2 * size_of::<Option<Slot>>()))
             .saturating_add(Waits::bytes(slots));
         let worker = tables.saturating_add(STACK_BYTES + ALLOCATOR_BYTES);
-        self.reserved_bytes()
+        self.slot_pages_bytes()
             .saturating_add(worker.saturating_mul(workers))
             .saturating_add(Addresses::bytes(self.connections))
             .saturating_add(match self.hands_out(workers) {
@@ -118,7 +118,7 @@ pub(crate) fn hold_own_stack(stack_bytes: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Accept;
+    use crate::config::{Accept, HugePages};
 
     #[test]
     fn the_sum_names_every_part() {
@@ -137,6 +137,8 @@ mod tests {
             config.memory_bytes_max(workers)
         };
         let plain = sum(|_| {}, 2);
+        let huge = sum(|config| config.huge_pages = HugePages::Try, 2);
+        assert_eq!(huge, plain + (79 << 21) - 163_840_000);
         assert!(sum(|config| config.connections += 2, 2) > plain + 2 * 16_384);
         assert!(sum(|config| config.slots = 9_998, 2) < plain);
         assert!(sum(|config| config.slot_bytes += 64, 2) == plain + 640_000);

@@ -3,21 +3,28 @@
 #[cfg(target_os = "linux")]
 pub(crate) use barewire_linux::{
     BACKLOG, Epoll as Native, Region, Signals, SlotCutter, Waker,
-    affinity::available,
+    affinity::{allowed, available, tied},
     bind_group,
+    clock::thread_cpu_ns,
     limits::{lockable, raise_descriptors},
-    memory::page_bytes,
+    memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
 };
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) use barewire_macos::{
     BACKLOG, Kqueue as Native, Region, SPREADS, Signals, SlotCutter, Waker,
-    affinity::available,
+    affinity::{allowed, available, tied},
     bind_group,
+    clock::thread_cpu_ns,
     limits::{lockable, raise_descriptors},
-    memory::page_bytes,
+    memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
 };
+
+#[cfg(target_os = "linux")]
+pub use barewire_linux::memory::Pages;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub use barewire_macos::memory::Pages;
 
 /// What the banner calls it.
 #[cfg(target_os = "linux")]

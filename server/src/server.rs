@@ -18,11 +18,13 @@ use crate::config::{Config, ConfigError, RESERVE};
 use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_own_stack};
 use crate::handoff::{self, Acceptor, Handed};
 use crate::occupancy::Occupancy;
+use crate::pages::{self, SlotPages};
 use crate::peer::Peer;
 use crate::platform::{
-    BACKEND, BACKLOG, Native, Region, SlotCutter, Waker, available, bind_group, hold_program, lock,
-    raise_descriptors,
+    BACKEND, BACKLOG, Native, SlotCutter, Waker, allowed, available, bind_group, hold_program,
+    lock, raise_descriptors, thread_cpu_ns, tied,
 };
+use crate::share::{self, Share};
 use crate::worker::{Admission, Memory, Tally, Waits, Worker};
 
 /// A server that runs.
@@ -51,12 +53,15 @@ use crate::worker::{Admission, Memory, Tally, Waits, Worker};
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
-    threads: Vec<JoinHandle<Tally>>,
+    threads: Vec<JoinHandle<Share>>,
     /// Where one thread accepts for all of them.
     acceptor: Option<JoinHandle<()>>,
     handle: Handle,
     shutdown: Duration,
     presence: Presence,
+    pages: SlotPages,
+    /// Where the workers are tied to.
+    processors: Vec<usize>,
 }
 
 /// Stops a server from another thread.
@@ -107,6 +112,15 @@ pub enum StartError {
         /// Bytes asked for.
         bytes: usize,
     },
+    /// The pool has not so many huge pages, and they were required.
+    HugePages {
+        /// How many are needed.
+        needed: usize,
+        /// How many the pool has free; `None` where there is no pool.
+        free: Option<usize>,
+    },
+    /// A worker cannot be tied to a processor, which was asked for.
+    Pin(io::Error),
     /// Anything else the system said.
     Io(io::Error),
 }
@@ -122,6 +136,17 @@ impl fmt::Display for StartError {
                  (lower --connections, or raise `ulimit -n`)"
             ),
             StartError::Memory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
+            StartError::HugePages { needed, free } => match free {
+                Some(free) => write!(
+                    f,
+                    "{needed} huge pages of 2 MiB are needed, the pool has {free} free \
+                     (sysctl -w vm.nr_hugepages={needed}, or --huge-pages try)"
+                ),
+                None => f.write_str(
+                    "this system has no pool of huge pages of 2 MiB (--huge-pages try does without)",
+                ),
+            },
+            StartError::Pin(error) => write!(f, "workers cannot be pinned: {error}"),
             StartError::Io(error) => error.fmt(f),
         }
     }
@@ -151,9 +176,12 @@ impl Server {
         config.check().map_err(StartError::Config)?;
         let workers = worker_count(config);
         let needed = config.descriptors_min(workers);
-        let allowed = raise_descriptors(config.descriptors(workers) as u64)?;
-        if allowed < needed as u64 {
-            return Err(StartError::Descriptors { needed, allowed });
+        let possible = raise_descriptors(config.descriptors(workers) as u64)?;
+        if possible < needed as u64 {
+            return Err(StartError::Descriptors {
+                needed,
+                allowed: possible,
+            });
         }
         let hands_out = config.hands_out(workers);
         let count = if hands_out { 1 } else { workers };
@@ -165,17 +193,7 @@ impl Server {
         let addr = listeners
             .first()
             .map_or(Ok(config.bind), |first| first.local_addr())?;
-        let bytes = config.reserved_bytes();
-        let mut region = Region::map(bytes).map_err(|_| StartError::Memory { bytes })?;
-        let mut locked = config.prefault;
-        if config.prefault {
-            region
-                .prefault()
-                .map_err(|_| StartError::Memory { bytes })?;
-            locked = region.lock();
-        }
-        let mut slots = region.into_slots(config.slot_bytes, config.recv_bytes)?;
-        let slots_each = config.slot_count() / workers;
+        let (mut slots, pages, mut locked) = pages::slots(config)?;
         let own_door = match hands_out {
             true => listeners.pop().map(Native::new).transpose()?,
             false => None,
@@ -204,7 +222,11 @@ impl Server {
         let mut crew = Crew {
             threads: Vec::with_capacity(workers),
             slots: &mut slots,
-            slots_each: slots_each.max(1),
+            workers,
+            processors: match config.pin {
+                true => allowed(),
+                false => Vec::new(),
+            },
             config,
             admission,
             app,
@@ -226,7 +248,13 @@ impl Server {
                 crew.hire(kernel, None)?;
             }
         }
-        let Crew { threads, ready, .. } = crew;
+        let Crew {
+            threads,
+            ready,
+            mut processors,
+            ..
+        } = crew;
+        processors.truncate(workers);
         drop(ready);
         let mut presence = Presence::AsNeeded;
         if config.prefault {
@@ -244,12 +272,25 @@ impl Server {
             handle,
             shutdown,
             presence,
+            pages,
+            processors,
         })
     }
 
     /// How much of the server's own memory is there from the start.
     pub fn presence(&self) -> Presence {
         self.presence
+    }
+
+    /// What the slots lie in.
+    pub fn pages(&self) -> SlotPages {
+        self.pages
+    }
+
+    /// The processors that the workers are tied to, the first to the first, from the beginning
+    /// again if there are fewer. Empty if they go where the system puts them.
+    pub fn processors(&self) -> &[usize] {
+        &self.processors
     }
 
     /// Where it listens.
@@ -302,25 +343,32 @@ impl Server {
 
     /// Waits for the end of all workers, and says what they did.
     pub fn join(self) -> Tally {
-        let mut tally = Tally::default();
+        share::sum(&self.join_each())
+    }
+
+    /// Waits for the end of all workers, and says what each did, in their order.
+    pub fn join_each(self) -> Vec<Share> {
+        let mut shares = Vec::with_capacity(self.threads.len());
         if let Some(Err(panic)) = self.acceptor.map(JoinHandle::join) {
             std::panic::resume_unwind(panic);
         }
         for thread in self.threads {
             match thread.join() {
-                Ok(one) => tally.add(&one),
+                Ok(share) => shares.push(share),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        tally
+        shares
     }
 }
 
 /// What the threads of a server are started with.
 struct Crew<'s, F> {
-    threads: Vec<JoinHandle<Tally>>,
+    threads: Vec<JoinHandle<Share>>,
     slots: &'s mut SlotCutter,
-    slots_each: usize,
+    workers: usize,
+    /// Where they are tied to, in turn; empty if nowhere.
+    processors: Vec<usize>,
     config: &'s Config,
     admission: Admission,
     app: F,
@@ -337,7 +385,7 @@ impl<F> Crew<'_, F> {
         F: Fn(usize) -> A + Clone + Send + 'static,
     {
         let number = self.threads.len();
-        let share: Vec<Slot> = self.slots.take(self.slots_each).collect();
+        let share = pages::part(self.slots, self.config, self.workers);
         let app = self.app.clone();
         let duty = Duty {
             config: self.config.clone(),
@@ -346,9 +394,21 @@ impl<F> Crew<'_, F> {
             ready: self.ready.clone(),
             order: self.handle.order.clone(),
         };
-        let body = move || work(kernel, share, app(number), duty);
-        let thread = self.start(format!("worker-{number}"), STACK_BYTES, body)?;
-        self.threads.push(thread);
+        let body = move || Share {
+            tally: work(kernel, share, app(number), duty),
+            cpu: Duration::from_nanos(thread_cpu_ns()),
+        };
+        let hire = || self.start(format!("worker-{number}"), STACK_BYTES, body);
+        let thread = match (self.config.pin, self.processors.as_slice()) {
+            (false, _) => hire(),
+            // The system does not say which there are.
+            (true, []) => Err(StartError::Pin(io::ErrorKind::Unsupported.into())),
+            (true, all) => tied(all[number % all.len()], hire).unwrap_or_else(|error| {
+                self.handle.abort();
+                Err(StartError::Pin(error))
+            }),
+        };
+        self.threads.push(thread?);
         Ok(())
     }
 

@@ -1,253 +1,284 @@
-//! Measures Barewire, Barewire again, and other servers, in alternating slices of one run; writes
-//! a table in Markdown. `bench/run` builds the servers and starts it.
+//! Measures servers side by side: slices of each in turns, in one run, by the same client. Writes
+//! tables in Markdown and a plot. `bench/run` builds the servers and starts it; `README.md` says
+//! how to read what it writes.
 //!
-//! `serving --barewire PROGRAM [--peer NAME=PROGRAM]... [--quick]`
+//! Each server of a scenario has a client of its own, a process too, as one alone could not have as
+//! many connections open as all of them together. Only one of them is at work at any time.
 #![forbid(unsafe_code)]
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
 
 use barewire_tests::bench::{
-    Load, SCENARIOS, Scenario, Slice, Slices, cpu_ns, median, processors, quantile, statistics,
+    Column, Kind, Load, Options, Row, Scenario, Server, Side, Slice, Slices, Wait, cpu_ns, details,
+    known, matrix, pinned, processors, quantile,
 };
-use barewire_tests::client::{Client, request};
-use barewire_tests::drill::{Barewire, proc};
+use barewire_tests::drill::proc;
 
-/// How much is measured.
-#[derive(Clone, Copy)]
-struct Measure {
-    /// Slices of each server in each scenario; odd, so that a median is one of them.
-    rounds: usize,
-    /// One slice.
-    slice: Duration,
+/// A client in a process of its own, which does what it is told on a pipe.
+struct Hand {
+    child: Child,
+    orders: ChildStdin,
+    reports: BufReader<ChildStdout>,
 }
 
-/// Two minutes and a half, for three servers.
-const FULL: Measure = Measure {
-    rounds: 9,
-    slice: Duration::from_millis(500),
-};
-/// Ten seconds: every answer is checked, the times mean little.
-const QUICK: Measure = Measure {
-    rounds: 2,
-    slice: Duration::from_millis(100),
-};
-
-/// A server under measurement.
-struct Side {
-    name: String,
-    // Its pipe and its end are those of the drills, whatever program it is.
-    server: Barewire,
-    /// Requests that it has answered.
-    asked: u64,
-}
-
-impl Side {
-    fn start(name: &str, program: &str, processor: usize) -> Side {
-        let processor = processor.to_string();
-        // It dies with this process, however that ends.
-        let wrapper = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            "taskset",
-            "-c",
-            &processor,
+impl Hand {
+    fn start(
+        server: &Server,
+        scenario: &Scenario,
+        place: usize,
+        processor: usize,
+        wait: Wait,
+    ) -> Hand {
+        let program = std::env::current_exe().expect("the name of this program");
+        let words = [
+            program.to_str().expect("a readable path"),
+            "client",
+            &server.addr().to_string(),
+            &server.pid().to_string(),
+            scenario.id,
+            &place.to_string(),
+            if wait == Wait::Sleep { "sleep" } else { "spin" },
         ];
-        let args = "--workers 1 --connections 4096";
-        Side {
-            name: name.to_owned(),
-            server: Barewire::start_under(&wrapper, Path::new(program), args),
-            asked: 0,
+        let mut command = pinned(&words.map(str::to_owned), processor);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("setpriv, of the package util-linux");
+        Hand {
+            orders: child.stdin.take().expect("a pipe"),
+            reports: BufReader::new(child.stdout.take().expect("a pipe")),
+            child,
         }
     }
 
-    fn ask(&mut self, method: &str, target: &str) -> String {
-        self.asked += 1;
-        let answer = Client::new(self.server.addr()).ask(&request(method, target, b""));
-        assert_eq!(answer.status, 200, "{}: {target}", self.name);
-        answer.text()
+    /// Numbers that answer an order.
+    fn told(&mut self, order: &str) -> Vec<u64> {
+        let mut line = String::new();
+        writeln!(self.orders, "{order}").expect("the client is there");
+        self.reports
+            .read_line(&mut line)
+            .expect("the client is there");
+        let numbers = line.split_whitespace().map(str::parse);
+        let numbers: Vec<u64> = numbers.collect::<Result<_, _>>().expect("numbers");
+        assert!(!numbers.is_empty(), "the client has failed");
+        numbers
     }
 
-    /// Holds the statistics against what was sent.
-    fn check_statistics(&mut self, events: u64) {
-        let text = self.ask("GET", "/stats");
-        let stats: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let (total, users, sum) = statistics(events);
-        let seen = (
-            stats["totalRequests"].as_u64(),
-            stats["uniqueUsers"].as_u64(),
-            stats["sum"].as_f64(),
-        );
-        assert_eq!(
-            seen,
-            (Some(total), Some(users), Some(sum)),
-            "{}: {text}",
-            self.name
-        );
-        // The mean has a last digit, which servers may choose.
-        let mean = stats["avg"].as_f64().expect("a mean");
-        assert!(
-            (mean * total as f64 / sum - 1.0).abs() < 1e-9,
-            "{}: {text}",
-            self.name
-        );
+    fn slice(&mut self, length: Duration) -> Slice {
+        let told = self.told(&format!("slice {}", length.as_nanos()));
+        Slice {
+            answers: told[0],
+            elapsed: Duration::from_nanos(told[1]),
+            cpu_ns: told[2],
+            worked: Duration::from_nanos(told[3]),
+        }
     }
 }
 
-/// What a scenario gave, server by server.
-struct Outcome {
-    slices: Vec<Slices>,
-    latencies: Vec<Vec<u32>>,
+impl Drop for Hand {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
-fn measure(scenario: Scenario, sides: &mut [Side], how: Measure) -> Outcome {
-    let mut outcome = Outcome {
-        slices: vec![Slices::default(); sides.len()],
-        latencies: vec![Vec::new(); sides.len()],
+/// The client's side of the pipe.
+fn client(words: &[String]) {
+    let [addr, pid, id, place, wait] = words else {
+        panic!("client ADDR PID SCENARIO PLACE WAIT");
     };
-    let mut loads: Vec<Load> = sides
-        .iter_mut()
-        .map(|side| {
-            side.ask("POST", "/reset");
-            let mut load = Load::open(side.server.addr(), scenario);
-            load.slice(how.slice / 4, &mut Vec::new()); // tables, caches and branches get warm
-            load
-        })
-        .collect();
-    for round in 0..how.rounds {
-        for place in 0..sides.len() {
-            // Another one begins each time.
-            let at = (round + place) % sides.len();
-            let pid = sides[at].server.pid();
-            let (cpu, began) = (cpu_ns(pid), Instant::now());
-            let answers = loads[at].slice(how.slice, &mut outcome.latencies[at]);
-            outcome.slices[at].0.push(Slice {
-                answers,
-                elapsed: began.elapsed(),
-                cpu_ns: cpu_ns(pid).checked_sub(cpu).expect("time goes on"),
-            });
-        }
-    }
-    for (side, load) in sides.iter_mut().zip(loads) {
-        side.asked += load.asked();
-        let events = load.asked();
-        drop(load);
-        if scenario.counts() {
-            side.check_statistics(events);
-        }
-    }
-    outcome
-}
-
-/// A line of the table.
-fn line(name: &str, sides: &[Side], outcome: &Outcome) -> String {
-    let mut line = format!("| {name} |");
-    // The second Barewire is only there to be compared with.
-    for (at, slices) in outcome.slices.iter().enumerate().filter(|(at, _)| *at != 1) {
-        let cost = median(slices.costs());
-        let rate = median(slices.rates());
-        let share = median(slices.shares()) * 100.0;
-        line += &format!(" {cost:.2} | {rate:.0} | {share:.0} % |");
-        let latencies = &mut outcome.latencies[at].clone();
-        line += &match latencies.is_empty() {
-            true => " |".to_owned(),
-            false => {
-                let [half, most] = [0.5, 0.99].map(|q| f64::from(quantile(latencies, q)) / 1e3);
-                format!(" {half:.0}, {most:.0} |")
+    proc::raise_descriptors();
+    let addr: SocketAddr = addr.parse().expect("an address");
+    let pid: u32 = pid.parse().expect("a process");
+    let wait = if wait == "sleep" {
+        Wait::Sleep
+    } else {
+        Wait::Spin
+    };
+    let scenario = Scenario::of(id).expect("a scenario");
+    let mut load = Load::open(addr, scenario, wait, place.parse().expect("a place"));
+    let (me, mut latencies) = (std::process::id(), Vec::new());
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        match line.split_once(' ') {
+            Some(("slice", ns)) => {
+                let length = Duration::from_nanos(ns.parse().expect("nanoseconds"));
+                let (own, before) = (cpu_ns(me), cpu_ns(pid));
+                let slice = load.slice(length, &mut latencies);
+                let cpu = cpu_ns(pid).checked_sub(before).expect("time goes on");
+                let elapsed = slice.elapsed.as_nanos();
+                let worked = match wait {
+                    Wait::Spin => slice.worked.as_nanos(),
+                    Wait::Sleep => (cpu_ns(me) - own).into(),
+                };
+                println!("{} {elapsed} {cpu} {worked}", slice.answers);
             }
-        };
+            None if line == "warm" => {
+                latencies.clear();
+                println!("0");
+            }
+            None if line == "end" => {
+                let latency = match latencies.is_empty() {
+                    true => [0, 0],
+                    false => [0.5, 0.99].map(|q| quantile(&mut latencies, q)),
+                };
+                println!("{} {} {}", load.asked(), latency[0], latency[1]);
+            }
+            _ => panic!("{line}: no order"),
+        }
     }
-    for at in (2..sides.len()).chain([1]) {
-        let mut ratios = outcome.slices[at].ratios(&outcome.slices[0]);
-        ratios.sort_by(f64::total_cmp);
-        let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
-        line += &format!(" {:.2} ({least:.2}-{most:.2}) |", median(ratios));
-    }
-    line
 }
 
-fn heading(sides: &[Side]) -> String {
-    let (mut heading, mut rule) = ("| |".to_owned(), "|---|".to_owned());
-    for side in sides.iter().enumerate().filter(|(at, _)| *at != 1) {
-        let name = &side.1.name;
-        heading += &format!(" {name}: CPU µs | requests/s | busy | p50, p99 µs |");
-        rule += "---:|---:|---:|---:|";
+/// Where things run.
+struct Machine {
+    /// The servers share one processor, as only one of them is asked at a time.
+    servers: usize,
+    client: usize,
+    wait: Wait,
+    scratch: PathBuf,
+}
+
+fn measure(scenario: Scenario, sides: &[Side], options: &Options, machine: &Machine) -> Column {
+    let mut servers: Vec<Option<(Server, Hand)>> = Vec::new();
+    for (place, side) in sides.iter().enumerate() {
+        if let Some(why) = side.lack(&scenario) {
+            eprintln!("{}: {} {why}", scenario.id, side.name);
+            servers.push(None);
+            continue;
+        }
+        let folder = machine.scratch.join(format!("{}-{place}", scenario.id));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let server = Server::start(side, &scenario, machine.servers, &folder);
+        let mut hand = Hand::start(&server, &scenario, place, machine.client, machine.wait);
+        hand.slice(options.slice / 2); // tables, caches and branches get warm
+        hand.told("warm");
+        servers.push(Some((server, hand)));
     }
-    for side in &sides[2..] {
-        heading += &format!(" {} ÷ Barewire |", side.name);
+    let base = sides.iter().position(|side| side.name == options.base);
+    let base = base.expect("a base");
+    let mut slices: Vec<Vec<Option<Slice>>> = vec![Vec::new(); sides.len()];
+    for round in 0..options.rounds {
+        let takes_part =
+            |at: &usize| sides[*at].kind != Kind::Peer || *at == base || round % options.every == 0;
+        let mut order: Vec<usize> = (0..sides.len()).filter(takes_part).collect();
+        // Another one begins each time, and every other round goes backwards.
+        let shift = (round / 2) % order.len();
+        order.rotate_left(shift);
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        slices.iter_mut().for_each(|slices| slices.push(None));
+        for at in order {
+            if let Some((_, hand)) = &mut servers[at] {
+                slices[at][round] = Some(hand.slice(options.slice));
+            }
+        }
     }
-    format!(
-        "{heading} Barewire ÷ Barewire |\n{rule}{}",
-        "---:|".repeat(sides.len() - 1)
-    )
+    let mut rows = Vec::new();
+    for (at, (side, server)) in sides.iter().zip(servers).enumerate() {
+        let mut latency = None;
+        if let Some((mut server, mut hand)) = server {
+            let told = hand.told("end");
+            drop(hand);
+            latency = (told[1] > 0).then_some((told[1] as u32, told[2] as u32));
+            server.was_asked(told[0]);
+            if scenario.counts() && side.has_statistics() {
+                server.check_statistics(&scenario, told[0]);
+            }
+            server.stop();
+        }
+        let own = slices[at].iter().zip(&slices[base]);
+        let pairs = own.filter_map(|(own, base)| own.zip(*base));
+        let (own, base): (Vec<Slice>, Vec<Slice>) = pairs.unzip();
+        rows.push(Row {
+            name: side.name.clone(),
+            lack: side.lack(&scenario),
+            slices: Slices(own),
+            base: Slices(base),
+            latency,
+        });
+    }
+    Column {
+        scenario,
+        base: options.base.clone(),
+        rows,
+    }
 }
 
 fn main() {
-    let (mut barewire, mut peers, mut how) = (None, Vec::new(), FULL);
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--barewire" => barewire = words.next(),
-            "--peer" => peers.extend(words.next()),
-            "--quick" => how = QUICK,
-            "--bench" => {} // cargo says so
-            other => panic!("{other}: not one of --barewire, --peer, --quick"),
-        }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "client") {
+        return client(&words[1..]);
     }
-    let barewire = barewire.expect("--barewire PROGRAM");
+    let options = Options::parse(words).unwrap_or_else(|error| stop(&error));
+    let sides = options.choose(known(&options.programs));
+    let sides = sides.unwrap_or_else(|error| stop(&error));
     proc::raise_descriptors();
-    // The servers share one processor, as only one of them is asked at a time; we take another.
     let all = processors();
     let (first, last) = (all[0], all[all.len() - 1]);
-    let mut taskset = Command::new("taskset");
-    let me = std::process::id().to_string();
-    taskset
-        .args(["-c", "-p", &last.to_string(), &me])
-        .stdout(Stdio::null());
-    let status = taskset
-        .status()
-        .expect("taskset, of the package util-linux");
-    assert!(status.success(), "taskset: {status}");
-
-    let mut sides = vec![
-        Side::start("Barewire", &barewire, first),
-        Side::start("Barewire again", &barewire, first),
-    ];
-    for peer in &peers {
-        let (name, program) = peer.split_once('=').expect("NAME=PROGRAM");
-        sides.push(Side::start(name, program, first));
-    }
-    let Measure { rounds, slice } = how;
-    let apart = if first == last {
-        "the same processor"
-    } else {
-        "processors of their own"
+    let scratch = Scratch::new();
+    let machine = Machine {
+        servers: first,
+        client: last,
+        wait: if first == last || options.sleeps {
+            Wait::Sleep
+        } else {
+            Wait::Spin
+        },
+        scratch: scratch.0.clone(),
     };
-    println!("{rounds} slices of {slice:?} each; servers and client on {apart}.\n");
-    println!("{}", heading(&sides));
-    for scenario in SCENARIOS {
-        let outcome = measure(scenario, &mut sides, how);
-        println!("{}", line(scenario.name, &sides, &outcome));
-    }
-    for side in &sides {
-        // The coarse clock knows threads that have ended: had there been any, their time would be
-        // missing in the fine one.
-        let (fine, coarse) = (cpu_ns(side.server.pid()), side.server.cpu());
-        let fine = Duration::from_nanos(fine);
-        let slack = coarse / 50 + Duration::from_millis(50);
-        assert!(
-            fine.abs_diff(coarse) < slack,
-            "{}: {fine:?}, {coarse:?}",
-            side.name
+    let mut columns = Vec::new();
+    for scenario in &options.scenarios {
+        let began = std::time::Instant::now();
+        let column = measure(*scenario, &sides, &options, &machine);
+        eprintln!(
+            "{}: {:.0?}\n\n{}",
+            scenario.id,
+            began.elapsed(),
+            details(&column)
         );
+        columns.push(column);
     }
-    // The peers end here too; ours also have to have counted as we have.
-    for side in sides.drain(..).take(2) {
-        let (tally, asked) = (side.server.stop(), side.asked);
-        let seen = (tally.requests, tally.faults, tally.refused, tally.in_time);
-        assert_eq!(seen, (asked, 0, 0, true), "{}", side.name);
+    let mut text = heading(&options, &machine);
+    text += &matrix(&columns);
+    for column in &columns {
+        text += &format!("\n{}", details(column));
     }
-    println!("\nEvery answer was right, byte for byte but for its date; so were the statistics.");
+    print!("{text}");
+    if let Some(path) = &options.markdown {
+        std::fs::write(path, &text).expect("the file of the tables");
+    }
+}
+
+fn heading(options: &Options, machine: &Machine) -> String {
+    let apart = match machine.servers == machine.client {
+        true => "Servers and client share a processor",
+        false => "Servers on one processor, the client on another",
+    };
+    let (rounds, slice) = (options.rounds, options.slice.as_millis());
+    format!("{apart}; {rounds} rounds of slices of {slice} ms.\n\n")
+}
+
+fn stop(why: &str) -> ! {
+    eprintln!("{why}");
+    std::process::exit(2)
+}
+
+/// A folder that ends with the run.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Scratch {
+        let name = format!("barewire-bench-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        Scratch(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(Path::new(&self.0));
+    }
 }

@@ -8,12 +8,13 @@
 //! or fewer only move the places where a search ends, since a known user costs no write to shared
 //! memory, and a new one writes to one word of the whole set (the places left), however many
 //! regions there are. What shards are commonly for is shown beside it: the plain set behind a lock
-//! for each shard, with 1, 8, 64 and 256 of them.
+//! for each shard, with 1, 8, 64 and 256 of them; and counters alone, as many, each on a line of
+//! its own, with an atomic addition or behind a lock.
 
 use barewire_core::stats::{Amount, Capacity, Key, Outcome, Shard, Stats};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, LazyLock, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -176,6 +177,63 @@ fn contention_on_the_user_set() {
             kept,
             added,
         );
+    }
+}
+
+/// A counter on lines of its own: two, as processors fetch them in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Own<T>(T);
+
+/// Which of the counters an event has: without a pattern that could be foreseen.
+fn any(thread: u64, event: u64) -> usize {
+    let mixed = (event ^ (thread << 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 32) as usize
+}
+
+/// Counts alone: how long one takes on each thread, by an addition (`fetch_add`) and under a lock.
+fn counts(threads: u64, counters: usize, events: u64) -> [Speed; 2] {
+    let atomics: Vec<Own<AtomicU64>> = (0..counters).map(|_| Own::default()).collect();
+    let locks: Vec<Own<Mutex<u64>>> = (0..counters).map(|_| Own::default()).collect();
+    let by_addition = (0..threads).map(|thread| {
+        let atomics = &atomics;
+        move |event| {
+            atomics[any(thread, event) % counters]
+                .0
+                .fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let by_addition = measure(by_addition.collect(), events);
+    let by_lock = (0..threads).map(|thread| {
+        let locks = &locks;
+        move |event| *locks[any(thread, event) % counters].0.lock().unwrap() += 1
+    });
+    let by_lock = measure(by_lock.collect(), events);
+    let added: u64 = atomics
+        .iter()
+        .map(|one| one.0.load(Ordering::Relaxed))
+        .sum();
+    let locked: u64 = locks.iter().map(|one| *one.0.lock().unwrap()).sum();
+    assert_eq!((added, locked), (threads * events, threads * events));
+    [by_addition, by_lock]
+}
+
+#[ignore = "a measurement, not a judgement"]
+#[test]
+fn one_count_alone_and_contended() {
+    const EVENTS: u64 = 2_000_000;
+    println!("ns of processor time for a count, best of 7");
+    println!("{:<24} {:>10} {:>10}", "", "fetch_add", "lock");
+    for threads in [1, 2] {
+        for counters in [1, 8, 64, 256] {
+            let mut runs = (0..7).map(|_| counts(threads, counters, EVENTS));
+            let first = runs.next().expect("a run");
+            let [added, locked] = runs.fold(first.map(|speed| speed.1), |best, [a, l]| {
+                [best[0].min(a.1), best[1].min(l.1)]
+            });
+            let name = format!("{threads} threads, {counters} counters");
+            println!("{name:<24} {added:>10.1} {locked:>10.1}");
+        }
     }
 }
 

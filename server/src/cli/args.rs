@@ -29,6 +29,8 @@ pub(crate) struct Choices {
     pub(crate) options: Options,
     /// `--connections` was given: then they are wanted, all of them.
     pub(crate) connections_given: bool,
+    /// Start, say what was got, and stop.
+    pub(crate) check: bool,
 }
 
 /// Reads the arguments after the program's name.
@@ -213,7 +215,7 @@ fn unwanted_value(error: &lexopt::Error) -> String {
 mod tests {
     use super::*;
     use crate::challenge::EventReply;
-    use crate::config::Accept;
+    use crate::config::{Accept, HugePages};
     use crate::load::Values;
     use barewire_core::connection::{Refusals, ServerName};
     use std::net::{Ipv4Addr, Ipv6Addr};
@@ -319,6 +321,7 @@ mod tests {
             "workers" "3" => config.workers == 3;
             "accept" "handoff" => config.accept == Accept::Handoff;
             "connections" "5" => config.connections == 5;
+            "pin" "" => config.pin == true;
             "per-address" "9" => config.connections_per_address == 9;
             "slots" "6" => config.slots == 6;
             "slot-bytes" "32k" => config.slot_bytes == 32_768;
@@ -326,6 +329,8 @@ mod tests {
             "users" "7" => options.capacity.users_max == 7;
             "user-bytes" "1G" => options.capacity.id_bytes_max == 1 << 30;
             "prefault" "" => config.prefault == true;
+            "huge-pages" "require" => config.huge_pages == HugePages::Require;
+            "check" "" => check == true;
             "event-reply" "201" => options.event_reply == EventReply::Created;
             "refusals" "silent" => config.refusals == Refusals::Silent;
             "server-header" "a/1" => config.server == ServerName::new("a/1");

@@ -5,21 +5,27 @@ use std::net::SocketAddr;
 
 use super::VERSION;
 use crate::footprint::Presence;
-use crate::worker::Tally;
+use crate::pages::SlotPages;
+use crate::platform::Pages;
+use crate::share::{self, Share, skew};
 
 /// What the banner tells.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct Facts<'s> {
     pub(crate) addr: SocketAddr,
     pub(crate) workers: usize,
     pub(crate) backend: &'static str,
     /// One thread accepts for all workers.
     pub(crate) hands_out: bool,
+    /// Where the workers are tied to; empty if nowhere.
+    pub(crate) processors: &'s [usize],
     pub(crate) connections: usize,
     /// What it would have been by default, if that did not fit.
     pub(crate) lowered_from: Option<usize>,
     pub(crate) slots: usize,
     pub(crate) slot_bytes_all: usize,
+    /// What the slots lie in, where that is to be told.
+    pub(crate) pages: Option<SlotPages>,
     pub(crate) presence: Presence,
     /// The sum of all capacities.
     pub(crate) memory_bytes_max: usize,
@@ -29,7 +35,7 @@ pub(crate) struct Facts {
 }
 
 /// The banner: one fact a line, a word in front of each.
-pub(crate) fn text(facts: &Facts) -> String {
+pub(crate) fn text(facts: &Facts<'_>) -> String {
     let bytes = facts.slot_bytes_all as u64;
     let lowered = facts.lowered_from.map_or(String::new(), |default| {
         let default = grouped(default as u64);
@@ -39,12 +45,13 @@ pub(crate) fn text(facts: &Facts) -> String {
         true => ", connections dealt out by one thread",
         false => "",
     };
+    let pinned = pinned(facts.workers, facts.processors);
     let lines = [
         ("barewire", VERSION.to_owned()),
         ("listening", format!("http://{}", facts.addr)),
         (
             "workers",
-            format!("{} ({}{handed})", facts.workers, facts.backend),
+            format!("{} ({}{handed}{pinned})", facts.workers, facts.backend),
         ),
         (
             "connections",
@@ -59,6 +66,7 @@ pub(crate) fn text(facts: &Facts) -> String {
                 bytes as f64 / f64::from(1 << 20),
             ),
         ),
+        ("pages", facts.pages.map(pages).unwrap_or_default()),
         (
             "statistics",
             format!(
@@ -84,11 +92,47 @@ pub(crate) fn text(facts: &Facts) -> String {
         ),
     ];
     let mut text = String::new();
-    for (name, fact) in lines {
+    for (name, fact) in lines.into_iter().filter(|(_, fact)| !fact.is_empty()) {
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{name:<12} {fact}");
     }
     text
+}
+
+/// Where workers are tied to.
+fn pinned(workers: usize, processors: &[usize]) -> String {
+    let Some((first, rest)) = processors.split_first() else {
+        return String::new();
+    };
+    let mut text = format!(", pinned to processors {first}");
+    for processor in rest {
+        // Writing into a string cannot fail.
+        let _ = write!(text, " {processor}");
+    }
+    if workers > processors.len() {
+        text.push_str(" in turn: more workers than these");
+    }
+    text
+}
+
+/// What the slots lie in, and what would make it better.
+fn pages(pages: SlotPages) -> String {
+    let SlotPages { needed, .. } = pages;
+    let pool = match pages.free {
+        Some(free) => format!(
+            "the pool has {} of {needed} (sysctl -w vm.nr_hugepages={needed})",
+            grouped(free as u64)
+        ),
+        None => "this system has no pool of them".to_owned(),
+    };
+    match pages.kind {
+        Pages::Pool => format!("{needed} huge ones of 2 MiB, from the pool"),
+        Pages::Transparent => format!(
+            "huge ones of 2 MiB as the system finds them, {} bytes so far; {pool}",
+            grouped(pages.huge_bytes as u64)
+        ),
+        Pages::Normal => format!("normal ones, no huge ones; {pool}"),
+    }
 }
 
 /// How much of the memory is there, and why not more.
@@ -111,10 +155,39 @@ pub(crate) fn stopping(shutdown_ms: u64) -> String {
     )
 }
 
-/// The last line: what was done; `finished` if nothing was cut off.
-pub(crate) fn stopped(tally: &Tally, finished: bool) -> String {
-    format!(
-        "{:<12} {} connections, {} requests, {} faults, {} panics, {} refused, {} gave way\n",
+/// What was done: by each worker if there are several, and in all; `finished` if nothing was cut
+/// off.
+pub(crate) fn stopped(shares: &[Share], finished: bool) -> String {
+    let mut text = String::new();
+    if shares.len() > 1 {
+        for (number, share) in shares.iter().enumerate() {
+            let name = format!("worker-{number}");
+            let _ = writeln!(
+                text,
+                "{name:<12} {} connections, {} requests, {} ms of processor time",
+                grouped(share.tally.connections),
+                grouped(share.tally.requests),
+                grouped(share.cpu.as_millis() as u64),
+            );
+        }
+        let percent = |count: fn(&Share) -> u64| {
+            let parts: Vec<u64> = shares.iter().map(count).collect();
+            100.0 * skew(&parts)
+        };
+        let _ = writeln!(
+            text,
+            "{:<12} the busiest has {:.1} % more than the mean in connections, {:.1} % in requests, \
+             {:.1} % in processor time",
+            "skew",
+            percent(|share| share.tally.connections),
+            percent(|share| share.tally.requests),
+            percent(|share| share.cpu.as_nanos() as u64),
+        );
+    }
+    let tally = share::sum(shares);
+    let _ = writeln!(
+        text,
+        "{:<12} {} connections, {} requests, {} faults, {} panics, {} refused, {} gave way",
         if finished { "stopped" } else { "aborted" },
         grouped(tally.connections),
         grouped(tally.requests),
@@ -122,7 +195,8 @@ pub(crate) fn stopped(tally: &Tally, finished: bool) -> String {
         grouped(tally.panics),
         grouped(tally.refused),
         grouped(tally.gave_way),
-    )
+    );
+    text
 }
 
 /// In seconds where that is exact.
@@ -149,17 +223,21 @@ fn grouped(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::Tally;
+    use std::time::Duration;
 
-    fn facts() -> Facts {
+    fn facts() -> Facts<'static> {
         Facts {
             addr: ([127, 0, 0, 1], 8080).into(),
             workers: 2,
             backend: "epoll",
             hands_out: false,
+            processors: &[],
             connections: 10_000,
             lowered_from: None,
             slots: 10_000,
             slot_bytes_all: 163_840_000,
+            pages: None,
             presence: Presence::AsNeeded,
             memory_bytes_max: 401_234_567,
             users: 1 << 20,
@@ -229,9 +307,102 @@ stop         Ctrl-C (requests under way get 30 s)
             faults: 2,
             panics: 0,
         };
+        let alone = [Share {
+            tally,
+            cpu: Duration::ZERO,
+        }];
         let counts = "1,234 connections, 1,000,000 requests, 2 faults, 0 panics, 1 refused, \
                       3 gave way\n";
-        assert_eq!(stopped(&tally, true), format!("stopped      {counts}"));
-        assert_eq!(stopped(&tally, false), format!("aborted      {counts}"));
+        assert_eq!(stopped(&alone, true), format!("stopped      {counts}"));
+        assert_eq!(stopped(&alone, false), format!("aborted      {counts}"));
+    }
+
+    #[test]
+    fn each_of_several_workers_says_what_it_did() {
+        let share = |connections, requests, ms: u64| Share {
+            tally: Tally {
+                connections,
+                requests,
+                ..Tally::default()
+            },
+            cpu: Duration::from_micros(ms * 1000 + 999),
+        };
+        let golden = "\
+worker-0     30 connections, 1,500 requests, 1,200 ms of processor time
+worker-1     50 connections, 4,500 requests, 800 ms of processor time
+skew         the busiest has 25.0 % more than the mean in connections, 50.0 % in requests, \
+20.0 % in processor time
+stopped      80 connections, 6,000 requests, 0 faults, 0 panics, 0 refused, 0 gave way
+";
+        let shares = [share(30, 1_500, 1_200), share(50, 4_500, 800)];
+        assert_eq!(stopped(&shares, true), golden);
+    }
+
+    #[test]
+    fn the_banner_says_where_workers_are_tied_to() {
+        for (workers, processors, line) in [
+            (2, &[0, 3][..], "2 (epoll, pinned to processors 0 3)"),
+            (1, &[7], "1 (epoll, pinned to processors 7)"),
+            (
+                4,
+                &[0, 1],
+                "4 (epoll, pinned to processors 0 1 in turn: more workers than these)",
+            ),
+        ] {
+            let text = text(&Facts {
+                workers,
+                processors,
+                ..facts()
+            });
+            let line = format!("workers      {line}");
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_banner_says_what_pages_were_got_and_what_would_give_better_ones() {
+        let told = |kind, huge_bytes, free| {
+            let got = SlotPages {
+                kind,
+                huge_bytes,
+                needed: 79,
+                free,
+            };
+            let text = text(&Facts {
+                pages: Some(got),
+                ..facts()
+            });
+            let line = text.lines().find_map(|line| line.strip_prefix("pages "));
+            line.expect("a line of pages").trim().to_owned()
+        };
+        for (kind, huge_bytes, free, line) in [
+            (
+                Pages::Pool,
+                165_675_008,
+                Some(80),
+                "79 huge ones of 2 MiB, from the pool",
+            ),
+            (
+                Pages::Transparent,
+                2_097_152,
+                Some(0),
+                "huge ones of 2 MiB as the system finds them, 2,097,152 bytes so far; \
+                 the pool has 0 of 79 (sysctl -w vm.nr_hugepages=79)",
+            ),
+            (
+                Pages::Normal,
+                0,
+                Some(5),
+                "normal ones, no huge ones; the pool has 5 of 79 (sysctl -w vm.nr_hugepages=79)",
+            ),
+            (
+                Pages::Normal,
+                0,
+                None,
+                "normal ones, no huge ones; this system has no pool of them",
+            ),
+        ] {
+            assert_eq!(told(kind, huge_bytes, free), line);
+        }
     }
 }

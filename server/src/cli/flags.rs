@@ -5,7 +5,7 @@ use barewire_core::connection::{Refusals, ServerName};
 use super::args::Choices;
 use super::value::{bind, bytes, number, size};
 use crate::challenge::EventReply;
-use crate::config::Accept;
+use crate::config::{Accept, HugePages};
 use crate::load::{LoadOptions, Values};
 
 /// One flag of a command that fills a `T`.
@@ -157,6 +157,16 @@ pub(crate) static SERVE: Table<Choices> = &[
                 },
                 get: |choices| choices.config.connections.to_string(),
             },
+            Flag {
+                name: "pin",
+                value: "",
+                about: "tie each worker to a processor",
+                set: |choices, _| {
+                    choices.config.pin = true;
+                    Ok(())
+                },
+                get: |_| String::new(),
+            },
             number!(
                 "per-address",
                 "N",
@@ -207,6 +217,35 @@ pub(crate) static SERVE: Table<Choices> = &[
                 about: "touch all memory at the start, lock it",
                 set: |choices, _| {
                     choices.config.prefault = true;
+                    Ok(())
+                },
+                get: |_| String::new(),
+            },
+            Flag {
+                name: "huge-pages",
+                value: "HOW",
+                about: "of 2 MiB for buffers: off, try, require",
+                set: |choices, text| {
+                    choices.config.huge_pages = match text {
+                        "off" => HugePages::Off,
+                        "try" => HugePages::Try,
+                        "require" => HugePages::Require,
+                        _ => return Err("off, try or require".to_owned()),
+                    };
+                    Ok(())
+                },
+                get: |choices| match choices.config.huge_pages {
+                    HugePages::Off => "off".to_owned(),
+                    HugePages::Try => "try".to_owned(),
+                    HugePages::Require => "require".to_owned(),
+                },
+            },
+            Flag {
+                name: "check",
+                value: "",
+                about: "start, say what was got, and stop",
+                set: |choices, _| {
+                    choices.check = true;
                     Ok(())
                 },
                 get: |_| String::new(),

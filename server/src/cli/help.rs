@@ -64,6 +64,12 @@ Whatever --head-bytes-max is, a head has to fit into --recv-bytes: else 431.
 worker. handoff: one thread accepts and gives each to the worker with the fewest,
 for systems that do not spread, and for few connections that shall be even.
 --per-address counts an IPv6 network of 64 bits as one address.
+--pin ties the first worker to the first processor that the process may use, and
+so on; a system that cannot do that refuses. More workers than processors begin
+again with the first.
+--huge-pages try: from the pool (vm.nr_hugepages); else transparent ones, as the
+system finds memory in one piece; else none. require: from the pool or no start.
+--check shows what flags would get here, and how large the pool has to be.
 --prefault locks as much memory as `ulimit -l` allows. The first lines say if it
 did, and how much memory is taken at most, whatever the clients do.
 If fewer open files are allowed than the default of --connections needs, it

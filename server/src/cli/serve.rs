@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::args::Choices;
 use super::{Code, Failure, banner, complain, say};
 use crate::challenge::{Board, REPLY_BYTES_MAX};
-use crate::config::Config;
+use crate::config::{Config, HugePages};
 use crate::platform::Signals;
 use crate::server::{Server, StartError, connections_possible, worker_count};
 
@@ -31,6 +31,7 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
     let mut options = choices.options;
     options.prefault = choices.config.prefault;
     let wanted = choices.config.connections;
+    let only_check = choices.check;
     let config = settle(choices)?;
     let board = Board::new(options, config.workers).map_err(|_| {
         let what = "the memory for the statistics cannot be had (lower --users or --user-bytes)";
@@ -47,6 +48,9 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         lowered_from: (config.connections < wanted).then_some(wanted),
         slots: config.slot_count(),
         slot_bytes_all: config.reserved_bytes(),
+        processors: server.processors(),
+        // Also who did not ask is told what to ask for, if that is what the check is for.
+        pages: (only_check || config.huge_pages != HugePages::Off).then(|| server.pages()),
         presence: server.presence().and(board.presence()),
         memory_bytes_max: config
             .memory_bytes_max(config.workers)
@@ -55,6 +59,10 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         user_bytes_all: board.reserved_bytes(),
         shutdown_ms: config.shutdown_ms,
     }));
+    if only_check {
+        server.handle().abort();
+        return Ok(report(server, true));
+    }
     Ok(attend(server, &signals, config.shutdown_ms))
 }
 
@@ -91,7 +99,10 @@ fn not_started(error: StartError, config: &Config) -> Failure {
     let code = match &error {
         StartError::Config(_) => Code::Usage,
         StartError::Busy(_) => Code::Busy,
-        StartError::Descriptors { .. } | StartError::Memory { .. } => Code::Resources,
+        StartError::Descriptors { .. }
+        | StartError::Memory { .. }
+        | StartError::HugePages { .. }
+        | StartError::Pin(_) => Code::Resources,
         StartError::Io(_) => Code::Other,
     };
     let line = match &error {
@@ -151,9 +162,9 @@ fn attend(server: Server, signals: &Signals, shutdown_ms: u64) -> Code {
 /// Waits for the workers, says what they did.
 fn report(server: Server, finished: bool) -> Code {
     // A worker that panicked has said so itself.
-    match catch_unwind(AssertUnwindSafe(|| server.join())) {
-        Ok(tally) => {
-            say(banner::stopped(&tally, finished));
+    match catch_unwind(AssertUnwindSafe(|| server.join_each())) {
+        Ok(shares) => {
+            say(banner::stopped(&shares, finished));
             if finished { Code::Done } else { Code::Other }
         }
         Err(_) => Code::Other,
@@ -183,6 +194,24 @@ mod tests {
             let error = StartError::Io(io::ErrorKind::InvalidInput.into());
             assert_eq!(not_started(error, &config), Failure::new(Code::Other, line));
         }
+    }
+
+    #[test]
+    fn huge_pages_and_processors_that_cannot_be_had_say_what_helps() {
+        let told = |error| not_started(error, &Config::default());
+        let pages = |free| told(StartError::HugePages { needed: 79, free });
+        let advice = |line: &str| Failure::new(Code::Resources, line);
+        assert_eq!(
+            pages(Some(7)),
+            advice(
+                "79 huge pages of 2 MiB are needed, the pool has 7 free \
+                 (sysctl -w vm.nr_hugepages=79, or --huge-pages try)"
+            )
+        );
+        let none = "this system has no pool of huge pages of 2 MiB (--huge-pages try does without)";
+        assert_eq!(pages(None), advice(none));
+        let pin = told(StartError::Pin(io::ErrorKind::Unsupported.into()));
+        assert_eq!(pin, advice("workers cannot be pinned: unsupported"));
     }
 
     #[test]

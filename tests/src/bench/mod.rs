@@ -1,14 +1,26 @@
 //! Measuring: a lean client that checks every byte of every answer, the processor time that a server
-//! took for them, and what the figures of alternating slices say. `tests/bench/` puts them together.
+//! took for them, and what the figures of slices in turns say. `tests/bench/` puts them together.
 
+mod interval;
 mod load;
+mod options;
+mod requests;
 mod scenario;
+mod server;
+mod side;
 mod slices;
+mod table;
 mod template;
 
-pub use load::Load;
-pub use scenario::{SCENARIOS, Scenario, statistics};
-pub use slices::{Slice, Slices, median, quantile};
+pub use interval::{Interval, median};
+pub use load::{Answered, Load, Wait};
+pub use options::{Options, USAGE};
+pub use requests::Requests;
+pub use scenario::{SCENARIOS, Scenario};
+pub use server::{Server, pinned};
+pub use side::{Kind, Place, Side, known};
+pub use slices::{Slice, Slices, quantile};
+pub use table::{Column, Row, details, matrix};
 pub use template::Template;
 
 use std::fs;

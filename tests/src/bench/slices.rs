@@ -1,4 +1,4 @@
-//! What slices of time say: medians, and ratios of slices that lay side by side.
+//! What slices of time say: costs, and ratios of slices that lay side by side.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub struct Slice {
     pub elapsed: Duration,
     /// Processor time of the server in nanoseconds.
     pub cpu_ns: u64,
+    /// How much of the time the client worked and did not wait.
+    pub worked: Duration,
 }
 
 /// All slices of one server in one scenario, at least one.
@@ -37,24 +39,17 @@ impl Slices {
         self.0.iter().map(share).collect()
     }
 
+    /// Microseconds of the client's work for each answer, slice by slice.
+    pub fn client_costs(&self) -> Vec<f64> {
+        let cost = |slice: &Slice| slice.worked.as_secs_f64() * 1e6 / slice.answers as f64;
+        self.0.iter().map(cost).collect()
+    }
+
     /// What this server costs in units of what another one does, round by round: what else went on
     /// in a round hit both.
     pub fn ratios(&self, other: &Slices) -> Vec<f64> {
         let pairs = self.costs().into_iter().zip(other.costs());
         pairs.map(|(own, other)| own / other).collect()
-    }
-}
-
-/// The middle one; of an even number, the mean of both.
-///
-/// # Panics
-/// If there is none.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[half],
-        _ => (values[half - 1] + values[half]) / 2.0,
     }
 }
 
@@ -79,6 +74,7 @@ mod tests {
                 answers: 1_000,
                 elapsed: Duration::from_millis(20),
                 cpu_ns: us * 1_000_000,
+                worked: Duration::from_millis(4),
             };
             Slices(costs.iter().map(slice).collect())
         };
@@ -86,9 +82,8 @@ mod tests {
         assert_eq!(one.costs(), [10.0, 5.0, 20.0]);
         assert_eq!(one.rates(), [50_000.0; 3]);
         assert_eq!(one.shares(), [0.5, 0.25, 1.0]);
+        assert_eq!(one.client_costs(), [4.0; 3]);
         assert_eq!(one.ratios(&other), [2.0, 1.0, 0.5]);
-        assert_eq!(median(one.costs()), 10.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 9.0]), 3.0);
         let mut all: Vec<u32> = (1..=200).rev().collect();
         assert_eq!(
             (quantile(&mut all, 0.5), quantile(&mut all, 0.99)),
