@@ -27,6 +27,10 @@ pub const TICK_MS: u32 = 50;
 /// Nanoseconds after which deferred exchanges are asked again, if nothing else happens.
 const RETRY_NANOS: u64 = 100_000;
 
+/// Fillings of the send buffer that go out in one go of one connection. More than the answers to
+/// what one read brings; a long answer to a fast reader goes on behind those of the others.
+const SENDS_IN_PLACE_MAX: u32 = 4;
+
 /// What a worker has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -168,7 +172,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         }
         guard(&mut self.tally, || self.app.turn());
         let mut notified = false;
-        while let Some(completion) = self.driver.next() {
+        while let Some(completion) = self.driver.next(&mut self.slots) {
             notified |= matches!(completion, Completion::Notified);
             self.complete(completion);
         }
@@ -284,13 +288,19 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.tally.connections += 1;
         self.open += 1;
         self.peers[id.index as usize].open(id, from);
+        let now_ms = self.driver.now().millis();
+        let peer = &mut self.peers[id.index as usize];
+        // From here on a timer hangs as long as it is open, and never later than its deadline.
+        let due = peer.deadline.first_byte(&self.limits, now_ms as u32);
+        self.wheel.arm(id.index, at(now_ms, due));
         let of_address = self.admission.addresses.enter(from);
         if self.served < self.admission.open_max
             && of_address <= self.admission.per_address_max
             && !self.draining
         {
             self.served += 1;
-            self.wait_for_first_byte(id);
+            // It holds no slot; its first step would say `Read`.
+            self.driver.recv(id, None);
             return;
         }
         self.admission.addresses.leave(from);
@@ -305,15 +315,6 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             }
             None => self.close(id.index, true),
         }
-    }
-
-    /// A new connection holds no slot; its first step would say `Read`.
-    fn wait_for_first_byte(&mut self, id: PeerId) {
-        let now_ms = self.driver.now().millis();
-        let peer = &mut self.peers[id.index as usize];
-        let due = peer.deadline.first_byte(&self.limits, now_ms as u32);
-        self.wheel.arm(id.index, at(now_ms, due));
-        self.driver.recv(id, None);
     }
 
     /// Steps a connection until it waits for something.
@@ -338,6 +339,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         let peer = &mut peers[index as usize];
         let id = peer.id(index);
         let now = driver.now();
+        let mut sends_left = SENDS_IN_PLACE_MAX;
         let site = Site {
             limits,
             date: Some(&self.date),
@@ -351,7 +353,6 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 connection,
                 rx: Some(rx),
                 tx: Some(tx),
-                deadline,
                 route,
                 from,
                 ..
@@ -414,12 +415,36 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         Step::Write(_) => Waiting::Write,
                         _ => Waiting::Away,
                     };
+                    if matches!(what, Waiting::Write)
+                        && sends_left > 0
+                        && let Some(tx) = peer.tx.take()
+                    {
+                        sends_left -= 1;
+                        // Mostly all of it goes, and nothing was waited for: no deadline changes.
+                        peer.tx = driver.send_now(id, tx);
+                        if peer.tx.is_some() {
+                            continue;
+                        }
+                    }
+                    let Peer {
+                        connection,
+                        rx: Some(rx),
+                        deadline,
+                        ..
+                    } = &mut *peer
+                    else {
+                        return;
+                    };
                     let now_ms = now.millis();
                     let lingers = connection.waiting_for() == Wait::Linger;
-                    let stamp = deadline.stamp();
+                    let (stamp, before) = (deadline.stamp(), deadline.due());
                     let due = deadline.watch(connection, rx, limits, now_ms as u32);
                     let is_new = deadline.stamp() != stamp;
-                    hang(wheel, index, at(now_ms, due));
+                    // The timer hangs before what was due before: no need to look at it for what is
+                    // due later.
+                    if (due.wrapping_sub(before) as i32) < 0 {
+                        hang(wheel, index, at(now_ms, due));
+                    }
                     match what {
                         // Who lingers keeps its slot: if none were free later, a close with
                         // unread bytes would reset, and the answer be lost at the peer.
@@ -504,6 +529,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         self.forget(index);
                     }
                     let peer = &mut self.peers[index as usize];
+                    // One look too early: what comes now is due later, and has a timer so.
+                    self.wheel.arm(index, at(now_ms, now_ms as u32));
                     peer.connection.expire();
                     if peer.rx.is_none() && peer.tx.is_none() {
                         // Nothing was begun, so there is nothing to say.
