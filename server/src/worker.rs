@@ -5,7 +5,7 @@ mod pressure;
 mod waits;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use barewire_core::connection::{Bodies, Check, Fault, Refusals, ServerName, Site, Step, Wait};
@@ -108,6 +108,8 @@ pub struct Worker<'m, D: Driver, A: App> {
     served: usize,
     admission: Admission,
     draining: bool,
+    /// The application was called and did not come back yet.
+    calling: bool,
     tally: Tally,
 }
 
@@ -140,6 +142,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             served: 0,
             admission,
             draining: false,
+            calling: false,
             tally: Tally::default(),
         }
     }
@@ -323,7 +326,22 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
     }
 
     /// As `run`, but begins with the exchange that was deferred, if there is one to `resume`.
+    ///
+    /// A panic of the application costs its peer an answer, not the process: what was lent is
+    /// dropped then, and the next step answers 500. Caught here and not around each call, so that
+    /// a request need not be put into memory for a call through a pointer.
     fn go_on(&mut self, index: u32, mut resume: bool) {
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.go_on_once(index, resume))) {
+            if !std::mem::take(&mut self.calling) {
+                // Not the application's.
+                resume_unwind(panic);
+            }
+            self.tally.panics += 1;
+            resume = false;
+        }
+    }
+
+    fn go_on_once(&mut self, index: u32, mut resume: bool) {
         let Worker {
             driver,
             app,
@@ -333,6 +351,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             wheel,
             deferred,
             waits,
+            calling,
             tally,
             ..
         } = self;
@@ -364,20 +383,26 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 }
                 return;
             };
-            let local = || driver.local(id);
-            let mut context = Context {
-                peer: id,
-                from: *from,
-                now,
-                route,
-                local: &local,
-            };
+            // Made where it is needed: in every pass of the loop it would cost as much as a header.
+            macro_rules! ask {
+                ($call:ident $(, $lent:expr)?) => {{
+                    let local = || driver.local(id);
+                    let mut context = Context {
+                        peer: id,
+                        from,
+                        now,
+                        route,
+                        local: &local,
+                    };
+                    *calling = true;
+                    let _ = app.$call(&mut context $(, $lent)?);
+                    *calling = false;
+                }};
+            }
             if std::mem::take(&mut resume)
                 && let Some(exchange) = connection.resume(&site, rx, tx)
             {
-                guard(tally, || {
-                    let _ = app.resume(&mut context, exchange);
-                });
+                ask!(resume, exchange);
                 continue;
             }
             let step = connection.step(&site, rx, tx);
@@ -386,27 +411,27 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     // One with a body was counted at its head, and the application knows it.
                     if exchange.head.framing() == Framing::None {
                         tally.requests += 1;
-                        *context.route = 0;
+                        *route = 0;
                     }
-                    guard(tally, || {
-                        let _ = app.request(&mut context, exchange);
-                    });
+                    ask!(request, exchange);
                 }
                 Step::Head(fork) => {
                     tally.requests += 1;
-                    *context.route = 0;
-                    guard(tally, || {
-                        let _ = app.head(&mut context, fork);
-                    });
+                    *route = 0;
+                    ask!(head, fork);
                 }
-                Step::Chunk(mut inflow) => guard(tally, || app.chunk(&mut context, &mut inflow)),
-                Step::End(ending) => guard(tally, || {
-                    let _ = app.end(&mut context, ending);
-                }),
-                Step::Room(writer) => guard(tally, || {
-                    let _ = app.room(&mut context, writer);
-                }),
-                Step::Cut => guard(tally, || app.gone(&mut context)),
+                Step::Chunk(mut inflow) => {
+                    ask!(chunk, &mut inflow);
+                }
+                Step::End(ending) => {
+                    ask!(end, ending);
+                }
+                Step::Room(writer) => {
+                    ask!(room, writer);
+                }
+                Step::Cut => {
+                    ask!(gone);
+                }
                 Step::HalfClose => driver.shutdown(id),
                 Step::Close => break,
                 waiting @ (Step::Read(_) | Step::Write(_) | Step::Away) => {
@@ -587,8 +612,7 @@ enum Waiting {
     Away,
 }
 
-/// Calls the application; a panic costs its peer an answer, not the process. What was lent is
-/// dropped then, and the next step answers 500.
+/// Tells the application something that concerns no peer; a panic is counted.
 fn guard(tally: &mut Tally, call: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(call)).is_err() {
         tally.panics += 1;

@@ -1,6 +1,5 @@
 //! Receives and sends of one connection.
 
-
 use super::script::*;
 use super::*;
 
