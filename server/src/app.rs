@@ -66,7 +66,7 @@ pub trait App {
 /// What an application may ask of the connection that a request came by.
 pub struct Context<'a> {
     pub(crate) peer: PeerId,
-    pub(crate) from: Address,
+    pub(crate) from: &'a Address,
     pub(crate) now: Instant,
     pub(crate) route: &'a mut u16,
     pub(crate) local: &'a dyn Fn() -> Option<Address>,

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod app;
+pub mod cache;
 pub mod challenge;
 pub mod cli;
 mod config;

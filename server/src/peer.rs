@@ -1,22 +1,32 @@
 //! One connection, as the worker keeps it.
 
+use std::mem::offset_of;
+
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
 use barewire_core::connection::{Connection, Deadline};
 use barewire_core::driver::{Address, InFlight, PeerId};
 
 /// A connection's entry in the worker's table. An idle one holds no buffers.
+///
+/// Two cache lines, and a request touches both: what the protocol knows, then what the worker
+/// lends and when it is due.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Peer {
     pub(crate) connection: Connection,
-    pub(crate) rx: Option<&'static mut RecvBuffer>,
-    pub(crate) tx: Option<&'static mut SendBuffer>,
     pub(crate) deadline: Deadline,
-    generation: u32,
     /// The application's word for the request at hand.
     pub(crate) route: u16,
+    pub(crate) rx: Option<&'static mut RecvBuffer>,
+    pub(crate) tx: Option<&'static mut SendBuffer>,
+    generation: u32,
     pub(crate) state: State,
     pub(crate) from: Address,
 }
+
+// The lines begin with the connection and with the buffers (a smaller pointer moves the second).
+const _: () = assert!(offset_of!(Peer, connection) == 0);
+const _: () = assert!(size_of::<usize>() < 8 || offset_of!(Peer, rx) == 64);
 
 /// What the worker has to remember of a connection besides its protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

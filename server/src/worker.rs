@@ -5,7 +5,7 @@ mod pressure;
 mod waits;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use barewire_core::connection::{Bodies, Check, Fault, Refusals, ServerName, Site, Step, Wait};
@@ -27,6 +27,10 @@ pub const TICK_MS: u32 = 50;
 
 /// Nanoseconds after which deferred exchanges are asked again, if nothing else happens.
 const RETRY_NANOS: u64 = 100_000;
+
+/// Fillings of the send buffer that go out in one go of one connection. More than the answers to
+/// what one read brings; a long answer to a fast reader goes on behind those of the others.
+const SENDS_IN_PLACE_MAX: u32 = 4;
 
 /// What a worker has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +111,8 @@ pub struct Worker<'m, D: Driver, A: App> {
     /// Where it tells who deals out connections how many it refuses.
     occupancy: Option<Arc<Occupancy>>,
     draining: bool,
+    /// The application was called and did not come back yet.
+    calling: bool,
     tally: Tally,
 }
 
@@ -140,6 +146,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             admission,
             occupancy: None,
             draining: false,
+            calling: false,
             tally: Tally::default(),
         }
     }
@@ -184,7 +191,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         }
         guard(&mut self.tally, || self.app.turn());
         let mut notified = false;
-        while let Some(completion) = self.driver.next() {
+        while let Some(completion) = self.driver.next(&mut self.slots) {
             notified |= matches!(completion, Completion::Notified);
             self.complete(completion);
         }
@@ -300,13 +307,19 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.tally.connections += 1;
         self.open += 1;
         self.peers[id.index as usize].open(id, from);
+        let now_ms = self.driver.now().millis();
+        let peer = &mut self.peers[id.index as usize];
+        // From here on a timer hangs as long as it is open, and never later than its deadline.
+        let due = peer.deadline.first_byte(&self.limits, now_ms as u32);
+        self.wheel.arm(id.index, at(now_ms, due));
         let of_address = self.admission.addresses.enter(from);
         if self.served < self.admission.open_max
             && of_address <= self.admission.per_address_max
             && !self.draining
         {
             self.served += 1;
-            self.wait_for_first_byte(id);
+            // It holds no slot; its first step would say `Read`.
+            self.driver.recv(id, None);
             return;
         }
         self.admission.addresses.leave(from);
@@ -324,22 +337,28 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         }
     }
 
-    /// A new connection holds no slot; its first step would say `Read`.
-    fn wait_for_first_byte(&mut self, id: PeerId) {
-        let now_ms = self.driver.now().millis();
-        let peer = &mut self.peers[id.index as usize];
-        let due = peer.deadline.first_byte(&self.limits, now_ms as u32);
-        self.wheel.arm(id.index, at(now_ms, due));
-        self.driver.recv(id, None);
-    }
-
     /// Steps a connection until it waits for something.
     fn run(&mut self, index: u32) {
         self.go_on(index, false);
     }
 
     /// As `run`, but begins with the exchange that was deferred, if there is one to `resume`.
+    ///
+    /// A panic of the application costs its peer an answer, not the process: what was lent is
+    /// dropped then, and the next step answers 500. Caught here and not around each call, so that
+    /// a request need not be put into memory for a call through a pointer.
     fn go_on(&mut self, index: u32, mut resume: bool) {
+        while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.go_on_once(index, resume))) {
+            if !std::mem::take(&mut self.calling) {
+                // Not the application's.
+                resume_unwind(panic);
+            }
+            self.tally.panics += 1;
+            resume = false;
+        }
+    }
+
+    fn go_on_once(&mut self, index: u32, mut resume: bool) {
         let Worker {
             driver,
             app,
@@ -349,12 +368,14 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             wheel,
             deferred,
             waits,
+            calling,
             tally,
             ..
         } = self;
         let peer = &mut peers[index as usize];
         let id = peer.id(index);
         let now = driver.now();
+        let mut sends_left = SENDS_IN_PLACE_MAX;
         let site = Site {
             limits,
             date: Some(&self.date),
@@ -368,7 +389,6 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 connection,
                 rx: Some(rx),
                 tx: Some(tx),
-                deadline,
                 route,
                 from,
                 ..
@@ -380,20 +400,26 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 }
                 return;
             };
-            let local = || driver.local(id);
-            let mut context = Context {
-                peer: id,
-                from: *from,
-                now,
-                route,
-                local: &local,
-            };
+            // The context is made where it is needed: in every pass it costs 46 instructions more.
+            macro_rules! ask {
+                ($call:ident $(, $lent:expr)?) => {{
+                    let local = || driver.local(id);
+                    let mut context = Context {
+                        peer: id,
+                        from,
+                        now,
+                        route,
+                        local: &local,
+                    };
+                    *calling = true;
+                    let _ = app.$call(&mut context $(, $lent)?);
+                    *calling = false;
+                }};
+            }
             if std::mem::take(&mut resume)
                 && let Some(exchange) = connection.resume(&site, rx, tx)
             {
-                guard(tally, || {
-                    let _ = app.resume(&mut context, exchange);
-                });
+                ask!(resume, exchange);
                 continue;
             }
             let step = connection.step(&site, rx, tx);
@@ -402,27 +428,27 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     // One with a body was counted at its head, and the application knows it.
                     if exchange.head.framing() == Framing::None {
                         tally.requests += 1;
-                        *context.route = 0;
+                        *route = 0;
                     }
-                    guard(tally, || {
-                        let _ = app.request(&mut context, exchange);
-                    });
+                    ask!(request, exchange);
                 }
                 Step::Head(fork) => {
                     tally.requests += 1;
-                    *context.route = 0;
-                    guard(tally, || {
-                        let _ = app.head(&mut context, fork);
-                    });
+                    *route = 0;
+                    ask!(head, fork);
                 }
-                Step::Chunk(mut inflow) => guard(tally, || app.chunk(&mut context, &mut inflow)),
-                Step::End(ending) => guard(tally, || {
-                    let _ = app.end(&mut context, ending);
-                }),
-                Step::Room(writer) => guard(tally, || {
-                    let _ = app.room(&mut context, writer);
-                }),
-                Step::Cut => guard(tally, || app.gone(&mut context)),
+                Step::Chunk(mut inflow) => {
+                    ask!(chunk, &mut inflow);
+                }
+                Step::End(ending) => {
+                    ask!(end, ending);
+                }
+                Step::Room(writer) => {
+                    ask!(room, writer);
+                }
+                Step::Cut => {
+                    ask!(gone);
+                }
                 Step::HalfClose => driver.shutdown(id),
                 Step::Close => break,
                 waiting @ (Step::Read(_) | Step::Write(_) | Step::Away) => {
@@ -431,12 +457,36 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         Step::Write(_) => Waiting::Write,
                         _ => Waiting::Away,
                     };
+                    if matches!(what, Waiting::Write)
+                        && sends_left > 0
+                        && let Some(tx) = peer.tx.take()
+                    {
+                        sends_left -= 1;
+                        // Mostly all of it goes, and nothing was waited for: no deadline changes.
+                        peer.tx = driver.send_now(id, tx);
+                        if peer.tx.is_some() {
+                            continue;
+                        }
+                    }
+                    let Peer {
+                        connection,
+                        rx: Some(rx),
+                        deadline,
+                        ..
+                    } = &mut *peer
+                    else {
+                        return;
+                    };
                     let now_ms = now.millis();
                     let lingers = connection.waiting_for() == Wait::Linger;
-                    let stamp = deadline.stamp();
+                    let (stamp, before) = (deadline.stamp(), deadline.due());
                     let due = deadline.watch(connection, rx, limits, now_ms as u32);
                     let is_new = deadline.stamp() != stamp;
-                    hang(wheel, index, at(now_ms, due));
+                    // A timer hangs, and no later than what was due before: what is due later needs
+                    // no look at it.
+                    if (due.wrapping_sub(before) as i32) < 0 {
+                        hang(wheel, index, at(now_ms, due));
+                    }
                     match what {
                         // Who lingers keeps its slot: if none were free later, a close with
                         // unread bytes would reset, and the answer be lost at the peer.
@@ -529,6 +579,8 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         self.forget(index);
                     }
                     let peer = &mut self.peers[index as usize];
+                    // One look too early: what comes now is due later, and has a timer so.
+                    self.wheel.arm(index, at(now_ms, now_ms as u32));
                     peer.connection.expire();
                     if peer.rx.is_none() && peer.tx.is_none() {
                         // Nothing was begun, so there is nothing to say.
@@ -585,8 +637,7 @@ enum Waiting {
     Away,
 }
 
-/// Calls the application; a panic costs its peer an answer, not the process. What was lent is
-/// dropped then, and the next step answers 500.
+/// Tells the application something that concerns no peer; a panic is counted.
 fn guard(tally: &mut Tally, call: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(call)).is_err() {
         tally.panics += 1;

@@ -395,7 +395,7 @@ impl Driver for Tape {
         Ok(())
     }
 
-    fn next(&mut self) -> Option<Completion> {
+    fn next(&mut self, _: &mut Slots<'_>) -> Option<Completion> {
         let next = self.ready.pop_front()?;
         if let Completion::Sent { peer, .. } = &next {
             self.line(*peer).sending = false;
@@ -435,12 +435,15 @@ mod tests {
             });
             let mut tape = Tape::default();
             let peer = tape.begin(script.shut(true));
-            assert!(matches!(tape.next(), Some(Completion::Accepted { .. })));
+            assert!(matches!(
+                tape.next(&mut slots),
+                Some(Completion::Accepted { .. })
+            ));
             tape.recv(peer, None);
             let mut pieces = Vec::new();
             loop {
                 tape.wait(&mut slots, None).unwrap();
-                let Some(Completion::Received { rx, what, .. }) = tape.next() else {
+                let Some(Completion::Received { rx, what, .. }) = tape.next(&mut slots) else {
                     panic!("nothing was received");
                 };
                 match what {

@@ -228,7 +228,7 @@ fn drive<D: Driver>(seed: u64, driver: D, plans: &[Plan], net: impl Fn(&D) -> &N
         if echo.driver.wait(&mut echo.slots, until).is_err() {
             return fault("the kernel gave up");
         }
-        while let Some(completion) = echo.driver.next() {
+        while let Some(completion) = echo.driver.next(&mut echo.slots) {
             echo.complete(completion);
         }
         if net(&echo.driver).polls() > TURNS_MAX {

@@ -44,6 +44,46 @@ pub struct Prepared {
 pub const PREPARED_BYTES_MAX: usize = 424;
 
 impl Prepared {
+    /// 200 with an empty body: for places that shall hold an answer one day.
+    pub const EMPTY: Prepared = Prepared::new(Status::OK, &[], b"");
+
+    /// As [`new`](Self::new), for answers that are made while the server runs, to be sent more
+    /// often than once. `None`: it has more than [`PREPARED_BYTES_MAX`] bytes, or the status allows
+    /// no content.
+    pub fn of(
+        status: Status,
+        fields: &[(FieldName<'_>, FieldValue<'_>)],
+        body: &[u8],
+    ) -> Option<Prepared> {
+        if !status.allows_content() || body.len() > PREPARED_BYTES_MAX {
+            return None;
+        }
+        let mut made = Prepared {
+            status,
+            ..Prepared::EMPTY
+        };
+        made.len = 0;
+        for (name, value) in fields {
+            for piece in [name.0, b": ", value.0, b"\r\n"] {
+                made.put_piece(piece)?;
+            }
+        }
+        made.fields = made.len;
+        made.put_piece(b"Content-Length: ")?;
+        let (digits, len) = short_length(body.len() as u16);
+        made.put_piece(digits.get(..len)?)?;
+        made.body = made.len;
+        made.put_piece(body)?;
+        Some(made)
+    }
+
+    fn put_piece(&mut self, piece: &[u8]) -> Option<()> {
+        let end = self.len.checked_add(piece.len())?;
+        self.bytes.get_mut(self.len..end)?.copy_from_slice(piece);
+        self.len = end;
+        Some(())
+    }
+
     /// The answer with this status, these fields and this body.
     ///
     /// # Panics
@@ -184,6 +224,7 @@ mod tests {
     use crate::connection::Step;
     use crate::limits::Limits;
     use crate::wire::Date;
+    use std::vec;
     use std::vec::Vec;
 
     use super::*;
@@ -223,6 +264,23 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    #[test]
+    fn what_is_prepared_while_it_runs_is_what_was_prepared_before() {
+        let same = |a: &Prepared, b: &Prepared| {
+            (a.status, a.fields, a.body, &a.bytes[..a.len])
+                == (b.status, b.fields, b.body, &b.bytes[..b.len])
+        };
+        let long = Prepared::of(Status::CREATED, FIELDS, &[b'x'; 310]).unwrap();
+        assert!(same(&long, &LONG) && !same(&long, &EMPTY));
+        assert!(same(&Prepared::of(Status::OK, &[], b"").unwrap(), &EMPTY));
+        // With a length of three digits, in front of the body: 16 + 3 + 4 bytes.
+        let most = PREPARED_BYTES_MAX - 23;
+        assert!(Prepared::of(Status::OK, &[], &vec![b'x'; most]).is_some());
+        assert!(Prepared::of(Status::OK, &[], &vec![b'x'; most + 1]).is_none());
+        assert!(Prepared::of(Status::OK, &[], &vec![b'x'; 70_000]).is_none());
+        assert!(Prepared::of(Status::NO_CONTENT, &[], b"").is_none());
     }
 
     #[test]

@@ -2,17 +2,31 @@
 
 use super::entry::{Entry, flag::*};
 use super::{Kernel, Slots, Trouble};
-use crate::buffer::{RecvBuffer, Slot};
+use crate::buffer::{RecvBuffer, SendBuffer, Slot};
 
 /// Tries of a call that signals interrupt, per turn. One is usual; more than a few means a storm
 /// of signals, and then the other peers come first.
 pub(super) const INTERRUPTS_MAX: u32 = 8;
 
-/// Goes on with a send, as far as the kernel takes it.
-pub(super) fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
-    let (Some(socket), Some(tx)) = (&entry.socket, &mut entry.tx) else {
-        return;
-    };
+/// What came of one try to send.
+pub(super) enum Tried {
+    /// All is sent.
+    All,
+    /// Not all: the room is used up, and an edge comes when there is more.
+    Short,
+    /// A signal came in between; the hint stays, so the next turn tries again.
+    Again,
+    /// The connection is gone.
+    Gone,
+}
+
+/// Tries once to send all that is pending.
+#[inline(always)]
+pub(super) fn write_from<K: Kernel>(
+    kernel: &mut K,
+    socket: &K::Socket,
+    tx: &mut SendBuffer,
+) -> Tried {
     let mut tries = 0;
     let result = loop {
         let result = kernel.send(socket, tx.pending());
@@ -24,18 +38,28 @@ pub(super) fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
     match result {
         Ok(n) if n > 0 => {
             tx.sent(n.min(tx.pending().len()));
-            if tx.pending().is_empty() {
-                entry.set(SENT);
-            } else {
-                // Short: the room is used up, and an edge comes when there is more.
-                entry.clear(WRITABLE);
+            match tx.pending().is_empty() {
+                true => Tried::All,
+                false => Tried::Short,
             }
         }
-        Err(Trouble::WouldBlock) => entry.clear(WRITABLE),
-        // The hint stays, so the next turn tries again.
-        Err(Trouble::Interrupted) => {}
+        Err(Trouble::WouldBlock) => Tried::Short,
+        Err(Trouble::Interrupted) => Tried::Again,
         // Out of kernel memory counts as well: no edge would tell when there is some again.
-        Ok(_) | Err(_) => entry.lose(),
+        Ok(_) | Err(_) => Tried::Gone,
+    }
+}
+
+/// Goes on with a send, as far as the kernel takes it.
+pub(super) fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
+    let (Some(socket), Some(tx)) = (&entry.socket, &mut entry.tx) else {
+        return;
+    };
+    match write_from(kernel, socket, tx) {
+        Tried::All => entry.set(SENT),
+        Tried::Short => entry.clear(WRITABLE),
+        Tried::Again => {}
+        Tried::Gone => entry.lose(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{InFlight, PeerId};
+use super::{Event, InFlight, PeerId};
 use crate::buffer::{RecvBuffer, SendBuffer};
 
 /// Room for one connection of a [`Readiness`](super::Readiness) driver.
@@ -91,6 +91,41 @@ impl<S> Entry<S> {
         self.flags &= !flags;
     }
 
+    /// The name of whoever has this entry now, which is the one at `index`.
+    pub(super) fn name(&self, index: u32) -> PeerId {
+        PeerId {
+            index,
+            generation: self.generation,
+        }
+    }
+
+    /// Notes what an event tells.
+    #[inline(always)]
+    pub(super) fn note(&mut self, event: Event) {
+        let mut flags = 0;
+        if event.readable || event.ended || event.broken {
+            flags |= READABLE;
+        }
+        if event.writable || event.broken {
+            flags |= WRITABLE;
+        }
+        if event.ended {
+            flags |= ENDED;
+        }
+        if event.broken {
+            flags |= BROKEN;
+        }
+        self.set(flags);
+    }
+
+    /// Whether it is on no list and belongs on none: a quick look, which says no of some that do
+    /// not belong on any either.
+    #[inline(always)]
+    pub(super) fn is_at_rest(&self) -> bool {
+        const BUSY: u16 = GOT | SENT | TELL | READABLE | BROKEN | ON_ANY;
+        !self.has(BUSY) && self.tx.is_none() && self.socket.is_some()
+    }
+
     /// Whether a receive is in flight that a system call may finish now. One without a buffer
     /// waits while a send is in flight: the slot that it would take has a send part too.
     pub(super) fn may_read(&self) -> bool {
@@ -175,7 +210,7 @@ pub(super) struct List {
 }
 
 impl List {
-    const EMPTY: List = List {
+    pub(super) const EMPTY: List = List {
         head: NIL,
         tail: NIL,
     };
@@ -249,17 +284,6 @@ impl<'m, S> Peers<'m, S> {
         (entry.generation == peer.generation).then_some(socket)
     }
 
-    /// The name of whoever has this entry now.
-    pub(super) fn name(&self, index: u32) -> PeerId {
-        PeerId {
-            index,
-            generation: self
-                .entries
-                .get(index as usize)
-                .map_or(0, |entry| entry.generation),
-        }
-    }
-
     /// Takes a free entry for `socket`, which comes back if there is none.
     pub(super) fn open(&mut self, socket: S) -> Result<PeerId, S> {
         let index = self.free;
@@ -272,7 +296,7 @@ impl<'m, S> Peers<'m, S> {
         // A new socket has room to send. Whether bytes are there already its first edge tells,
         // which spares the read that would mostly come too early.
         entry.flags = WRITABLE;
-        Ok(self.name(index))
+        Ok(entry.name(index))
     }
 
     /// Frees the entry of `peer`; its name and its events hit nobody from now on.

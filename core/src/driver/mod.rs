@@ -200,16 +200,28 @@ pub trait Driver {
     /// is the state at the start, and does nothing later.
     fn accepting(&mut self, yes: bool);
 
+    /// As [`send`](Self::send), but the buffer comes back if all of it could be sent in place: then
+    /// no completion follows, and there is no way round through `next`. `None`: one will come. By
+    /// default nothing is sent in place.
+    fn send_now(
+        &mut self,
+        peer: PeerId,
+        tx: &'static mut SendBuffer,
+    ) -> Option<&'static mut SendBuffer> {
+        self.send(peer, tx);
+        None
+    }
+
     /// Waits for the first completion, at most until `until` (`None`: for ever). May return early
-    /// without one. Takes slots for receives that have none; those that found none free are tried
-    /// again first, in their order.
+    /// without one.
     ///
     /// # Errors
     /// Only what makes every further call useless.
     fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), Self::Error>;
 
-    /// The next completion that is ready. `None`: call `wait`.
-    fn next(&mut self) -> Option<Completion>;
+    /// The next completion that is ready. `None`: call `wait`. Takes a slot for a receive that has
+    /// none; those that found none free are tried again first, in their order.
+    fn next(&mut self, slots: &mut Slots<'_>) -> Option<Completion>;
 
     /// The time of the last `wait` or `tick`: read once a turn, not per call.
     fn now(&self) -> Instant;

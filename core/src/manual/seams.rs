@@ -13,7 +13,8 @@
 //!   it is used up by EAGAIN or by a short read.
 //! * After a short read nothing more is read, unless the event said that the peer has ended or
 //!   broken the connection: data and end share one edge, and no second one will come.
-//! * One read for each connection and turn, so that nobody starves.
+//! * One read for each connection and turn, so that nobody starves. It is made when its turn comes,
+//!   so that the slot of one is there for the next ([`hot_path`](super::hot_path)).
 //! * An accept loop that stops early (budget, no descriptors) has used up its edge and is kept
 //!   runnable; without descriptors it rests for 100 ms.
 //! * Names carry a generation: an event of a closed connection hits nobody.

@@ -142,6 +142,13 @@ impl<D: Driver> Driver for Buggy<D> {
     fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
         self.inner.send(peer, tx);
     }
+    fn send_now(
+        &mut self,
+        peer: PeerId,
+        tx: &'static mut SendBuffer,
+    ) -> Option<&'static mut SendBuffer> {
+        self.inner.send_now(peer, tx)
+    }
     fn shutdown(&mut self, peer: PeerId) {
         self.inner.shutdown(peer);
     }
@@ -160,8 +167,8 @@ impl<D: Driver> Driver for Buggy<D> {
     fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), D::Error> {
         self.inner.wait(slots, until)
     }
-    fn next(&mut self) -> Option<Completion> {
-        let next = self.inner.next()?;
+    fn next(&mut self, slots: &mut Slots<'_>) -> Option<Completion> {
+        let next = self.inner.next(slots)?;
         Some(match (self.bug, next) {
             (Planted::LostSlot, Completion::Lost { peer, rx, .. }) => {
                 Completion::Lost { peer, rx, tx: None }

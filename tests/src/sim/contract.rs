@@ -172,6 +172,27 @@ impl<D: Driver> Driver for Checked<D> {
         self.inner.send(peer, tx);
     }
 
+    fn send_now(
+        &mut self,
+        peer: PeerId,
+        tx: &'static mut SendBuffer,
+    ) -> Option<&'static mut SendBuffer> {
+        let flight = self.flight(peer);
+        assert!(!flight.receiving && !flight.sending, "one thing at a time");
+        assert!(!tx.pending().is_empty(), "nothing to send");
+        let buffer = at(&*tx);
+        self.own(peer, None, Some(buffer));
+        let home = self.inner.send_now(peer, tx);
+        match &home {
+            Some(tx) => {
+                assert!(tx.pending().is_empty(), "not all is sent");
+                assert!(at(&**tx) == buffer, "another buffer came home");
+            }
+            None => self.flight(peer).sending = true,
+        }
+        home
+    }
+
     fn shutdown(&mut self, peer: PeerId) {
         self.flight(peer);
         self.inner.shutdown(peer);
@@ -202,8 +223,8 @@ impl<D: Driver> Driver for Checked<D> {
         self.inner.wait(slots, until)
     }
 
-    fn next(&mut self) -> Option<Completion> {
-        let completion = self.inner.next()?;
+    fn next(&mut self, slots: &mut Slots<'_>) -> Option<Completion> {
+        let completion = self.inner.next(slots)?;
         self.check(&completion);
         Some(completion)
     }

@@ -12,9 +12,10 @@
 //! let plan = Plan::new([Step::Send(b"hello".to_vec()), Step::Close]);
 //! let mut entries = [const { Entry::new() }; 4];
 //! let mut driver = Readiness::new(SimKernel::new(7, vec![plan]), &mut entries);
+//! let mut slots = Slots::new(&mut []);
 //! while !driver.kernel().is_idle() {
-//!     driver.wait(&mut Slots::new(&mut []), None).unwrap();
-//!     while let Some(_completion) = driver.next() {}   // a worker would serve here
+//!     driver.wait(&mut slots, None).unwrap();
+//!     while let Some(_completion) = driver.next(&mut slots) {}   // a worker would serve here
 //! }
 //! assert_eq!(driver.kernel().transcripts().count(), 1);
 //! ```

@@ -603,7 +603,7 @@ impl Driver for Ring {
         Ok(())
     }
 
-    fn next(&mut self) -> Option<Completion> {
+    fn next(&mut self, _: &mut Slots<'_>) -> Option<Completion> {
         if std::mem::take(&mut self.notified) {
             return Some(Completion::Notified);
         }

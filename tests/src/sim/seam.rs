@@ -66,6 +66,13 @@ impl Driver for Either<'_> {
     fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
         either!(self, driver => driver.send(peer, tx));
     }
+    fn send_now(
+        &mut self,
+        peer: PeerId,
+        tx: &'static mut SendBuffer,
+    ) -> Option<&'static mut SendBuffer> {
+        either!(self, driver => driver.send_now(peer, tx))
+    }
     fn shutdown(&mut self, peer: PeerId) {
         either!(self, driver => driver.shutdown(peer));
     }
@@ -81,8 +88,8 @@ impl Driver for Either<'_> {
     fn wait(&mut self, slots: &mut Slots<'_>, until: Option<Instant>) -> Result<(), Infallible> {
         either!(self, driver => driver.wait(slots, until))
     }
-    fn next(&mut self) -> Option<Completion> {
-        either!(self, driver => driver.next())
+    fn next(&mut self, slots: &mut Slots<'_>) -> Option<Completion> {
+        either!(self, driver => driver.next(slots))
     }
     fn now(&self) -> Instant {
         either!(self, driver => driver.now())

@@ -24,6 +24,7 @@ use barewire_tests::drill::{Barewire, Manner, News, Swarm, proc};
 #[path = "../bounded/mod.rs"]
 #[allow(dead_code)] // each test uses a part of it
 mod bounded;
+mod calls;
 mod churn;
 mod crowds;
 mod cycles;

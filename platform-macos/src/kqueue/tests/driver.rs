@@ -48,7 +48,7 @@ impl Bench {
     fn turn(&mut self) -> Vec<Completion> {
         let now = self.driver.now();
         self.driver.wait(&mut self.slots, Some(now)).unwrap();
-        std::iter::from_fn(|| self.driver.next()).collect()
+        std::iter::from_fn(|| self.driver.next(&mut self.slots)).collect()
     }
 
     /// A new connection, with a receive in flight.

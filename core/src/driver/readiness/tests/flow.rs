@@ -1,7 +1,5 @@
 //! Receives and sends of one connection.
 
-use std::vec;
-
 use super::script::*;
 use super::*;
 
@@ -189,11 +187,10 @@ fn what_was_received_is_reported_before_the_loss() {
     let (mut bench, [peer]) = Bench::open(0);
     bench.driver.recv(peer, Some(rx()));
     bench.script().recvs.push_back(Ok(b"abc"));
-    bench.script().polls.push_back(vec![readable(peer)]);
-    bench.driver.wait(&mut bench.slots, None).unwrap();
+    let mut done = bench.told(&[readable(peer)]);
     bench.script().sends.push_back(Err(Trouble::Lost));
     bench.driver.send(peer, tx(b"hello"));
-    let done = bench.drain();
+    done.extend(bench.drain());
     assert!(matches!(
         &done[..],
         [
@@ -205,6 +202,39 @@ fn what_was_received_is_reported_before_the_loss() {
             }
         ]
     ));
+}
+
+#[test]
+fn what_is_sent_in_place_comes_back_at_once() {
+    let (mut bench, [peer]) = Bench::open(0);
+    bench.script().sends.push_back(Ok(5));
+    let buffer = tx(b"hello");
+    let buffer = bench.driver.send_now(peer, buffer).unwrap();
+    assert!(buffer.pending().is_empty());
+    assert!(!bench.driver.is_busy() && bench.drain().is_empty());
+    // A part of it, and the rest goes by itself.
+    assert!(buffer.append(b"hello"));
+    bench.script().sends.push_back(Ok(2));
+    assert!(bench.driver.send_now(peer, buffer).is_none());
+    assert!(bench.turn().is_empty());
+    bench.script().sends.push_back(Ok(3));
+    let done = bench.told(&[writable(peer)]);
+    assert!(matches!(&done[..], [Completion::Sent { .. }]));
+    // A signal storm: again in the next turn.
+    bench.script().sends.extend([Err(Trouble::Interrupted); 8]);
+    assert!(bench.driver.send_now(peer, tx(b"hello")).is_none());
+    bench.script().sends.push_back(Ok(5));
+    assert!(matches!(&bench.turn()[..], [Completion::Sent { .. }]));
+    assert!(bench.driver.send_now(peer, tx(b"")).is_none());
+    assert!(matches!(&bench.drain()[..], [Completion::Sent { .. }]));
+    bench.calls();
+    bench.script().sends.push_back(Err(Trouble::Lost));
+    assert!(bench.driver.send_now(peer, tx(b"hello")).is_none());
+    let lost = |done: &[Completion]| matches!(done, [Completion::Lost { tx: Some(_), .. }]);
+    assert!(lost(&bench.drain()));
+    assert!(bench.driver.send_now(peer, tx(b"again")).is_none());
+    assert!(lost(&bench.drain()));
+    assert_eq!(bench.calls(), [Send(5)], "no call on a lost connection");
 }
 
 #[test]

@@ -192,7 +192,7 @@ impl Bench {
     }
 
     pub(super) fn drain(&mut self) -> Vec<Completion> {
-        core::iter::from_fn(|| self.driver.next()).collect()
+        core::iter::from_fn(|| self.driver.next(&mut self.slots)).collect()
     }
 
     /// One turn in which the kernel tells `events`.

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use barewire_core::connection::{
     BodyWriter, Connection, Deadline, Done, Ending, Exchange, Fault, FieldName, FieldValue, Fork,
-    Full, Inflow, Outlet, RefusalBody, Refusals, Reply, ReplyHead, ServerName, Site,
+    Full, Inflow, Outlet, Prepared, RefusalBody, Refusals, Reply, ReplyHead, ServerName, Site,
 };
 use barewire_core::limits::Limits;
 use barewire_core::wire;
@@ -35,6 +35,7 @@ fn machine() {
 
 fn replies() {
     entries!(2: Reply::status, Reply::bare, Reply::prepared);
+    entries!(3: Prepared::of);
     entries!(1: Reply::defer, ReplyHead::close);
     // Dropped without an answer.
     entries!(1: drop::<Exchange<'_>>, drop::<Reply<'_>>, drop::<ReplyHead<'_>>);

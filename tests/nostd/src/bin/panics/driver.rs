@@ -26,7 +26,9 @@ pub(crate) fn entries() {
     entries!(2: <Ready as Driver>::shutdown, <Ready as Driver>::cancel);
     entries!(2: <Ready as Driver>::accepting, <Ready as Driver>::local);
     entries!(3: <Ready as Driver>::wait);
-    entries!(1: <Ready as Driver>::next, <Ready as Driver>::now, <Ready as Driver>::tick);
+    entries!(2: <Ready as Driver>::next);
+    entries!(3: <Ready as Driver>::send_now);
+    entries!(1: <Ready as Driver>::now, <Ready as Driver>::tick);
     entries!(1: <Ready as Driver>::is_busy);
 }
 
