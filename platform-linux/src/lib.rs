@@ -24,6 +24,7 @@
 
 pub mod affinity;
 pub mod clock;
+pub mod dial;
 pub mod epoll;
 pub mod limits;
 pub mod memory;

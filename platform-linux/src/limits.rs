@@ -38,15 +38,25 @@ pub fn raise_descriptors(want: u64) -> io::Result<u64> {
         return Ok(soft);
     }
     let set = |soft, hard| set(Resource::Nofile, soft, hard);
-    // Refused without CAP_SYS_RESOURCE, and above fs.nr_open for everybody.
-    if want > hard && set(want, want).is_ok() {
-        return Ok(want);
+    // Refused without CAP_SYS_RESOURCE, and above fs.nr_open for everybody: then up to that.
+    if want > hard {
+        let most = want.min(descriptors_most().unwrap_or(want));
+        if most > hard && set(most, most).is_ok() {
+            return Ok(most);
+        }
     }
     let reachable = want.min(hard);
     if reachable > soft {
         set(reachable, hard)?;
     }
     Ok(reachable)
+}
+
+/// Descriptors that any one process may have, whoever runs it (`fs.nr_open`, 1,048,576 by default).
+/// `None`: the system does not say.
+pub fn descriptors_most() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?;
+    text.trim().parse().ok()
 }
 
 fn limits(resource: Resource) -> (u64, u64) {

@@ -54,6 +54,7 @@
 
 pub mod affinity;
 pub mod clock;
+pub mod dial;
 pub mod event;
 pub mod kqueue;
 pub mod limits;

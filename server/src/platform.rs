@@ -5,7 +5,8 @@ pub(crate) use barewire_linux::{
     BACKLOG, Epoll as Native, Region, Signals, SlotCutter, Waker,
     affinity::available,
     bind_group,
-    limits::{lockable, raise_descriptors},
+    dial::dial,
+    limits::{descriptors, lockable, raise_descriptors},
     memory::page_bytes,
     resident::{hold_program, hold_stack, lock},
 };
@@ -14,7 +15,8 @@ pub(crate) use barewire_macos::{
     BACKLOG, Kqueue as Native, Region, SPREADS, Signals, SlotCutter, Waker,
     affinity::available,
     bind_group,
-    limits::{lockable, raise_descriptors},
+    dial::dial,
+    limits::{descriptors, lockable, raise_descriptors},
     memory::page_bytes,
     resident::{hold_program, hold_stack, lock},
 };
