@@ -84,9 +84,9 @@ the events, checks every answer, then checks GET /stats exactly.
 ";
 
 const LOAD_TAIL: &str = "\
---idle without --requests sends nothing, to any server. It opens so many from
-127.0.0.2 and up, 1,000 from each, tells what stopped it, and holds them. A
-server may close who never speaks (ours: serve --first-byte-ms).
+--idle without --requests sends nothing, to any server. It opens so many, 1,000
+from each of many addresses of 127.0.0.0/8, tells what stopped it, holds them.
+A server may close who never speaks (ours: serve --first-byte-ms).
 
 Examples:
   barewire load
