@@ -2,7 +2,8 @@
 //! that were answered, and ones with half a request sent; and what it takes of the system's. Writes
 //! tables in Markdown. `bench/memory` builds the servers and starts it.
 //!
-//! `resident --barewire PROGRAM [--nginx PROGRAM] [--peer NAME=PROGRAM]... [--quick] [--together N]`
+//! `resident --barewire PROGRAM [--nginx PROGRAM] [--peer NAME=PROGRAM]... [--quick]`, or
+//! `resident --barewire PROGRAM --together N`.
 #![forbid(unsafe_code)]
 
 #[path = "resident/crowd.rs"]
@@ -122,10 +123,11 @@ fn main() -> ExitCode {
     let runs = if task.quick { 3 } else { RUNS };
     let steps: Vec<u64> = (0..runs).map(|at| most * at / (runs - 1)).collect();
     println!(
-        "Bytes for each connection: the slope of resident memory (`Rss` of `/proc/PID/smaps_rollup`, \
-         least squares) over {} servers each, started for and with {} to {most} connections; in \
+        "Bytes for each connection: the slope of resident memory (`Rss` of \
+         `/proc/PID/smaps_rollup`, least squares) over {} servers each, started for and with {} to {most} connections; in \
          brackets the largest distance of a run from the line, as bytes for each of {most}. One \
-         thread or process each, 64 bit; this process may open {allowed} files, which is the bound.",
+         thread or process each, 64 bit; this process may open {allowed} files, which \
+         is the bound.",
         steps.len(),
         steps[0],
     );
@@ -173,7 +175,7 @@ fn grown(kind: Kind, program: &str, most: u64) {
     let [silent, answered] =
         [Manner::Silent, Manner::Answered].map(|manner| (with(most, manner) - none) / most as f64);
     println!(
-        "\nBarewire's tables are made and touched at its start. After that, {most} idle connections \
-         made it grow by {silent:.1} bytes for each (answered ones: {answered:.1})."
+        "\nBarewire's tables are made and touched at its start. After that, {most} idle \
+         connections made it grow by {silent:.1} bytes for each (answered ones: {answered:.1})."
     );
 }

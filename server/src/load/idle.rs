@@ -288,8 +288,8 @@ fn sources(server: IpAddr) -> bool {
 }
 
 /// The address of the connection with this number: 127.N.0.1, ... 127.N.0.254, 127.N.1.1, ... Each
-/// process has its own N, by its number: where two share addresses, the system begins to search long
-/// for a port when a quarter of them is in use (30 ms for each connection were seen).
+/// process has its own N, by its number: where two share addresses, the system begins to search
+/// long for a port when a quarter of them is in use (30 ms for each connection were seen).
 fn source(process: u32, at: usize) -> IpAddr {
     let number = at / PER_ADDRESS;
     let (network, host) = (number / 254 % 256, number % 254 + 1);

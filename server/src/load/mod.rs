@@ -49,7 +49,7 @@ const DESCRIPTORS_BESIDE: u64 = 16;
 pub struct LoadOptions {
     /// `http://host:port`, with a path in front of the routes if wanted.
     pub url: String,
-    /// Events to send. 0: none, and nothing is asked of the server; then there are idle connections.
+    /// Events to send. 0: none, and nothing is asked of the server: there are idle connections.
     pub requests: u64,
     /// Connections that carry them, all opened before the first event; at least 1.
     pub connections: u32,

@@ -31,8 +31,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// For idle connections, or for as many `active` ones: an eighth of the slots has to be free, and
-    /// 64 are a reserve, or the oldest of them would give way.
+    /// For idle connections, or for as many `active` ones: an eighth of the slots has to be free,
+    /// and 64 are a reserve, or the oldest of them would give way.
     pub(crate) fn new(connections: u64, active: bool) -> Room {
         let slots = match active {
             true => (connections + 64) * 8 / 7 + 16,
@@ -84,8 +84,8 @@ impl Served {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("nginx.conf");
-        // Some are its own: listener, log, event loop. And it closes idle ones as soon as fewer than
-        // a sixteenth are free.
+        // Some are its own: listener, log, event loop. And it closes idle ones as soon as fewer
+        // than a sixteenth are free.
         let most = (connections + 32) * 16 / 15 + 16;
         let text = format!(
             "daemon off; master_process off; pid nginx.pid; error_log stderr crit;\n\

@@ -36,8 +36,8 @@ fn available() -> u64 {
     number.expect("MemAvailable") * 1024
 }
 
-/// Opens `count` connections, `each` of them to a server at most, holds them, closes them. Says what
-/// they took.
+/// Opens `count` connections, `each` of them to a server at most, holds them, closes them. Says
+/// what they took.
 pub(crate) fn run(program: &str, count: u64, each: u64) -> ExitCode {
     if count * PAIR_BYTES > SYSTEM_BYTES_MAX.min(available() / 2) {
         eprintln!(

@@ -43,8 +43,8 @@ fn fill(addr: SocketAddr, round: u64) -> u64 {
     full
 }
 
-/// Uses three quarters of the slots from end to end, to receive and to send: the others are kept for
-/// bad times. Nobody else is served from them for long otherwise, as the last one used is used first.
+/// Uses three quarters of the slots from end to end, to receive and to send: the others are kept
+/// for bad times. Otherwise most would be touched late or never, as the last one used is used first.
 fn touch_slots(addr: SocketAddr) {
     let whole = request("POST", "/echo", &[b't'; 7_000]);
     let (first, second) = whole.split_at(whole.len() - 5);
@@ -99,16 +99,12 @@ fn soak(server: &Barewire, time: Duration) -> Run {
                 }
                 let lent = mixture::load(addr, round % 16);
                 fill(addr, round);
-                if round % 8 == 0 {
-                    mixture::crowd(addr);
-                }
                 requests.fetch_add(lent + USERS as u64 + 1_000, Ordering::Relaxed);
             }
         });
         scope.spawn(move || {
             while !stop.load(Ordering::Relaxed) {
-                // One that is refused, because of the crowd, goes with an error.
-                let _ = visit(addr, visits.fetch_add(1, Ordering::Relaxed));
+                visit(addr, visits.fetch_add(1, Ordering::Relaxed)).expect("a visit");
                 thread::sleep(Duration::from_micros(500));
             }
         });
@@ -140,7 +136,7 @@ fn slope(looks: &[(f64, f64)]) -> f64 {
 
 fn is_flat(seconds: u64) {
     let server = serve(&format!(
-        "--workers 2 --connections {CONNECTIONS} --users {USERS} --user-bytes 256k --head-ms 200"
+        "--workers 2 --connections {CONNECTIONS} --users {USERS} --user-bytes 256k"
     ));
     let before = proc::descriptors(server.pid());
     touch_slots(server.addr());
@@ -164,7 +160,7 @@ fn is_flat(seconds: u64) {
     // All of it happened.
     assert!(run.visits > 100 * seconds && run.requests > 1_000 * seconds);
     assert!(tally.requests >= run.requests && tally.faults > run.visits / 5);
-    assert!(tally.refused > 0 && tally.in_time);
+    assert!(tally.refused == 0 && tally.in_time);
 }
 
 #[test]
@@ -203,8 +199,8 @@ fn ten_times_too_many_peers_make_it_take_no_more_than_it_announced() {
     ));
     let before = proc::descriptors(server.pid());
     let mut swarm = Swarm::new(server.addr());
-    // Each wants more than it takes: pipelines of events, bodies, heads without an end; every fourth
-    // reads no answer. Whoever is sent away comes back.
+    // Each wants more than it takes: pipelines of events, bodies, heads without an end; every
+    // fourth reads no answer. Whoever is sent away comes back.
     let body = request("POST", "/echo", &[b'e'; 6_000]);
     let wishes: [Arc<[u8]>; 4] = [
         event("overload", "0.5").into(),
