@@ -100,22 +100,23 @@
 //! # Beside others
 //!
 //! `tests/bench/memory` starts each server anew for 0, 4,500, 9,000, 13,500 and 18,000 connections,
-//! opens them from many loopback addresses and takes the slope of the resident memory. So tables that
-//! are made for the connections at the start count, in our server as in nginx; counted from its
-//! start, ours grows by nothing. Peers were told nothing: hyper and axum run on tokio's thread of
-//! their own with default buffers, Go's with GOMAXPROCS=1. nginx closes idle connections when fewer
-//! than a sixteenth of its places are free, so it has as many more. The manners: opened, and not a
-//! word; one request, answered, then idle; half of a head, so that the connection holds its buffers.
+//! opens them from many loopback addresses and takes the slope of the resident memory (nothing is
+//! prefaulted). So tables that are made for the connections at the start count, in our server as in
+//! nginx; counted from its start, ours grew by 0.02 to 0.25 MB in all. nginx (1.22.1, Debian's)
+//! closes idle connections when fewer than a sixteenth of its places are free, so it has as many
+//! more. hyper and axum run on tokio's current-thread runtime with their default buffers, Go's with
+//! GOMAXPROCS=1. The manners: opened, and not a word; one request, answered, then idle; half of a
+//! head, so that the connection holds its buffers (ours a slot of 16,384, three pages of it used).
 //!
 #![doc = include_str!("memory_table.md")]
 //!
-//! uWebSockets is said to take 257 bytes for an idle connection; that was not measured here.
+//! uWebSockets is said to take 257 bytes for an idle connection; that was not measured here. The
+//! caches of the system may be shared by others of the same size, so a count may be a little high.
 //!
 //! The goal for an idle connection was 192 bytes, and 128 the dream. It takes 200: 120 in the
-//! worker's table, 48 in the driver's, 16 for its timer, 16 in the counts of addresses; what the
-//! table shows above that are pages that are used in part. 64 bytes of it are four references of two
-//! words each (address and length of both parts of a slot, in the worker's table or the driver's)
-//! that are empty while it rests; a number of 32 bits for the slot in each would do.
+//! worker's table, 48 in the driver's, 16 for its timer, 16 in the counts of addresses. 64 of these
+//! are four references of two words each, in both tables, to the two parts of a slot, and they are
+//! empty while a connection rests. A number of 32 bits for the slot in each would do instead.
 //!
 //! # How many at a time
 //!
@@ -128,11 +129,11 @@
 //! | 200,000 | 11 | 48.8 s | 195.6 |
 //! | 400,000 | 21 | 96.7 s | 203.0 |
 //!
-//! What stopped it: one process had to stop at 20,000 descriptors, on the machine where this was
-//! measured: the hard limit, which only CAP_SYS_RESOURCE raises. One server with one client came to
-//! 19,930 connections, and the client said so. (The limits behind it are `fs.nr_open`, 1,048,576 for
-//! a process, and `fs.file-max`, 2,466,183 for all.) Beyond 400,000 nothing failed; it was not tried,
-//! because others were at work there.
+//! What stopped it: a process has 20,000 descriptors on the machine where this was measured, by a
+//! hard limit that only CAP_SYS_RESOURCE raises; one server and one client came to 19,930
+//! connections, and the client said so. (The limits behind that are `fs.nr_open`, 1,048,576 for a
+//! process, and `fs.file-max`, 2,466,183 for all.) With 400,000 nothing failed; more was not tried,
+//! as others were at work there.
 //!
 //! Extrapolated, not measured: a million idle connections to one server would be 200 MB of its
 //! tables, and 3.8 GB of the system's memory for their sockets, twice that with the clients beside.
