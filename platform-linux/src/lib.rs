@@ -37,7 +37,7 @@ pub use memory::{Region, SlotCutter};
 pub use shared::Shared;
 pub use signal::{Signal, Signals};
 pub use socket::{BACKLOG, Listener, bind_group};
-pub use unix::limits;
+pub use unix::{dial, limits};
 
 /// A worker is built in the main thread and moved to its own.
 const _: () = {

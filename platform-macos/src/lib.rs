@@ -75,7 +75,7 @@ pub use signal::Signal;
 pub use socket::{BACKLOG, Listener, SPREADS, bind_group};
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub use system::System;
-pub use unix::limits;
+pub use unix::{dial, limits};
 
 /// [`Kernel`](barewire_core::driver::Kernel) over the system's own queue.
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]

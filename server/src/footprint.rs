@@ -29,11 +29,8 @@ pub const PROGRAM_BYTES: usize = 8 << 20;
 const ALLOCATOR_BYTES: usize = 160 << 10;
 
 /// Bytes of all tables for one place of a connection.
-const PLACE_BYTES: usize = size_of::<Peer>()
-    + size_of::<Entry<<Native as Kernel>::Socket>>()
-    + size_of::<wheel::Entry>()
-    // Its index in the list of deferred exchanges.
-    + size_of::<u32>();
+const PLACE_BYTES: usize =
+    size_of::<Peer>() + size_of::<Entry<<Native as Kernel>::Socket>>() + size_of::<wheel::Entry>();
 
 impl Config {
     /// Bytes of memory that a server of `workers` threads has resident at most, whatever its peers
@@ -47,7 +44,9 @@ impl Config {
         let tables = places
             .saturating_mul(PLACE_BYTES)
             .saturating_add(slots.saturating_mul(2 * size_of::<Option<Slot>>()))
-            .saturating_add(Waits::bytes(slots));
+            .saturating_add(Waits::bytes(slots))
+            // Indices of deferred exchanges.
+            .saturating_add(places.min(slots).saturating_mul(size_of::<u32>()));
         let worker = tables.saturating_add(STACK_BYTES + ALLOCATOR_BYTES);
         self.slot_pages_bytes()
             .saturating_add(worker.saturating_mul(workers))
@@ -97,7 +96,7 @@ impl Presence {
     }
 }
 
-/// Room for the indices of `places` peers; `touched` if it is to be there at once.
+/// Room for the indices of `places` exchanges; `touched` if it is to be there at once.
 pub(crate) fn deferral_list(places: usize, touched: bool) -> VecDeque<u32> {
     let mut list = VecDeque::with_capacity(places);
     if touched {
@@ -124,7 +123,7 @@ mod tests {
     fn the_sum_names_every_part() {
         let config = Config::default();
         let sum = config.memory_bytes_max(2);
-        let tables = 2 * (5_064 * 188 + 5_000 * (2 * 32 + 16)) + 32_768 * 8;
+        let tables = 2 * (5_064 * 184 + 5_000 * (2 * 32 + 16 + 4)) + 20_000 * 8;
         let stacks = 2 * (2_097_152 + 163_840);
         assert_eq!(sum, 163_840_000 + tables + stacks + 8_388_608);
     }

@@ -6,7 +6,8 @@ pub(crate) use barewire_linux::{
     affinity::{allowed, available, tied},
     bind_group,
     clock::thread_cpu_ns,
-    limits::{lockable, raise_descriptors},
+    dial::dial,
+    limits::{descriptors, lockable, raise_descriptors},
     memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
 };
@@ -16,7 +17,8 @@ pub(crate) use barewire_macos::{
     affinity::{allowed, available, tied},
     bind_group,
     clock::thread_cpu_ns,
-    limits::{lockable, raise_descriptors},
+    dial::dial,
+    limits::{descriptors, lockable, raise_descriptors},
     memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
 };

@@ -513,12 +513,13 @@ fn work<K: Kernel<Error = io::Error>, A: App>(
     let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
     let mut timers = vec![wheel::Entry::EMPTY; places];
     let mut waits = Waits::new(share.len());
+    // Who is deferred keeps its slot.
+    let deferred = deferral_list(places.min(share.len()), config.prefault);
     let mut free: Vec<Option<Slot>> = share.iter().map(|_| None).collect();
     let slots_locked = config.prefault && lock(&free);
     let mut slots = Slots::new(&mut free);
     // Last in, first out: the first slot of the region is used first.
     share.into_iter().rev().for_each(|slot| slots.give(slot));
-    let deferred = deferral_list(places, config.prefault);
     if config.prefault {
         // The other tables are touched: they were written to when they were made.
         let tables = lock(&entries) && lock(&peers) && lock(&timers) && slots_locked;

@@ -69,7 +69,7 @@ pub struct Memory<'m> {
     pub timers: &'m mut [barewire_core::wheel::Entry],
     /// The free slots.
     pub slots: Slots<'m>,
-    /// Room for as many indices as there are peers.
+    /// Room for as many indices as there are slots: who is deferred keeps its own.
     pub deferred: VecDeque<u32>,
     /// For as many waits as there are slots.
     pub waits: Waits,

@@ -490,6 +490,51 @@ fn load_checks_a_server_of_its_own_kind() {
 }
 
 #[test]
+fn load_holds_idle_connections_and_says_what_they_take() {
+    let flags = "--connections 2100 --slots 100 --first-byte-ms 60000";
+    let server = Serving::start(&format!("serve --port 0 --workers 2 {flags}"));
+    let load = |rest: &str| {
+        let (url, pid) = (server.addr, server.child.0.id());
+        let args = format!("load --url http://{url} --idle 2000 --server-pid {pid} {rest}");
+        outcome(command(&args))
+    };
+    let (code, out, err) = load("--hold 0");
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    for part in [
+        "idle         2,000 connections opened from 2 addresses",
+        " 0 refused; 0 closed by the server",
+        "; 2,000 descriptors more",
+        "PASS         all idle connections were opened and kept\n",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    // The same beside a load.
+    let (code, out, err) = load("--requests 500 --connections 20");
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(
+        out.contains("500 ok") && out.contains("idle         2,000"),
+        "{out}"
+    );
+}
+
+#[test]
+fn load_says_which_limit_stopped_its_idle_connections() {
+    let server = Serving::start("serve --port 0 --workers 1 --connections 200");
+    let url = format!("load --url http://{} --hold 0", server.addr);
+    let (code, _, err) = outcome(confined(90, &format!("{url} --idle 150")));
+    assert_eq!(code, Some(1));
+    assert!(err.contains("of 150 idle connections were opened"), "{err}");
+    assert!(err.contains("may open 90 files (RLIMIT_NOFILE"), "{err}");
+    // And how many are too many for the server.
+    let (code, out, err) = outcome(command(&format!("{url} --idle 300 --hold 1")));
+    assert_eq!(code, Some(1), "{out}");
+    assert!(
+        err.contains("100 of 300 idle connections were refused"),
+        "{err}"
+    );
+}
+
+#[test]
 fn load_without_a_server_is_one_line_and_code_1() {
     // A port that no system gives out, and nothing listens on any more.
     let url = "http://127.0.0.1:1";

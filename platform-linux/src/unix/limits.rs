@@ -40,21 +40,25 @@ pub fn raise_descriptors(want: u64) -> io::Result<u64> {
         return Ok(soft);
     }
     let set = |soft, hard| set(Resource::Nofile, soft, hard);
-    // Refused to all but the super-user (on Linux CAP_SYS_RESOURCE), and above fs.nr_open or
-    // kern.maxfilesperproc to everybody.
-    if want > hard && set(want, want).is_ok() {
-        return Ok(want);
+    // Refused to all but the super-user (on Linux CAP_SYS_RESOURCE), and above what the system
+    // allows a process to everybody: then up to that.
+    if want > hard {
+        let most = want.min(descriptors_most().unwrap_or(want));
+        if most > hard && set(most, most).is_ok() {
+            return Ok(most);
+        }
     }
-    let reachable = want.min(hard).min(per_process());
+    let reachable = want.min(hard).min(descriptors_most().unwrap_or(hard));
     if reachable > soft {
         set(reachable, hard)?;
     }
     Ok(reachable)
 }
 
-/// Descriptors that the kernel allows each process, whatever the limits say.
+/// Descriptors that any one process may have, whatever the limits say and whoever runs it
+/// (`kern.maxfilesperproc`).
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
-fn per_process() -> u64 {
+pub fn descriptors_most() -> Option<u64> {
     let mut most: libc::c_int = 0;
     let mut bytes = size_of_val(&most);
     // SAFETY: the name ends with a zero; the value is a live integer of the size that is given
@@ -69,16 +73,18 @@ fn per_process() -> u64 {
         )
     };
     match (failed, u64::try_from(most)) {
-        (0, Ok(most)) if most > 0 => most,
+        (0, Ok(most)) if most > 0 => Some(most),
         // What macOS promises at least (OPEN_MAX).
-        _ => 10_240,
+        _ => Some(10_240),
     }
 }
 
-/// Descriptors that the kernel allows each process: no other system has such a number.
+/// Descriptors that any one process may have, whoever runs it (`fs.nr_open`, 1,048,576 by default).
+/// `None`: the system does not say.
 #[cfg(not(any(target_os = "macos", target_os = "freebsd")))]
-fn per_process() -> u64 {
-    u64::MAX
+pub fn descriptors_most() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?;
+    text.trim().parse().ok()
 }
 
 fn limits(resource: Resource) -> (u64, u64) {
@@ -111,7 +117,7 @@ mod tests {
         assert_eq!(raise_descriptors(0).unwrap(), soft);
         assert_eq!(raise_descriptors(soft).unwrap(), soft);
 
-        let most = hard.min(per_process());
+        let most = hard.min(descriptors_most().unwrap_or(hard));
         let got = raise_descriptors(hard).unwrap();
         assert_eq!(got, most.max(soft));
         assert_eq!(descriptors().0, got);

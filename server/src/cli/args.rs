@@ -79,7 +79,11 @@ fn serve(args: &[OsString], topic: Topic) -> Result<Command, String> {
 }
 
 fn load(args: &[OsString]) -> Result<Command, String> {
-    let mut options = LoadOptions::default();
+    // 0 is no value of the flag: it was not given.
+    let mut options = LoadOptions {
+        requests: 0,
+        ..LoadOptions::default()
+    };
     let place = |_: &mut LoadOptions, value: &OsStr| {
         let value = quoted(value);
         Err(format!(
@@ -92,6 +96,10 @@ fn load(args: &[OsString]) -> Result<Command, String> {
         return Err(format!(
             "--threads {threads}: expected at most --connections, which is {connections}"
         ));
+    }
+    // Idle connections alone send nothing, unless they are told what.
+    if options.requests == 0 && options.idle == 0 {
+        options.requests = LoadOptions::default().requests;
     }
     Ok(asked.command(Topic::Load, || Command::Load(options)))
 }
@@ -371,6 +379,8 @@ mod tests {
             "poll-stats" "7" => poll_stats_ms == Some(7);
             "abort" "8" => abort == 8;
             "idle" "9" => idle == 9;
+            "hold" "10" => hold_s == 10;
+            "server-pid" "11" => server_pid == Some(11);
             "json" "" => json == true;
         }
         .to_vec();
@@ -378,6 +388,17 @@ mod tests {
         assert_eq!(tried, flags::names(LOAD));
         let defaults = format!("{:?}", LoadOptions::default());
         assert_eq!(format!("{:?}", loaded("load")), defaults);
+    }
+
+    #[test]
+    fn idle_connections_alone_send_nothing() {
+        assert_eq!(loaded("load --idle 9").requests, 0);
+        assert_eq!(loaded("load --idle 9 --requests 7").requests, 7);
+        assert_eq!(loaded("load --idle 0").requests, 1_000_000);
+        refused(
+            "load --idle 9 --requests 0",
+            "--requests 0: expected a number from 1 to 1125899906842624",
+        );
     }
 
     #[test]

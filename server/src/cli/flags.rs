@@ -52,6 +52,8 @@ pub(crate) fn names<T>(table: Table<T>) -> Vec<&'static str> {
 /// Milliseconds of a deadline at most: a day. The clock of the deadlines wraps after 49 days, and
 /// none may be longer than half of that.
 const MS_MAX: u64 = 86_400_000;
+/// Seconds that anything is kept at most: a day.
+const SECONDS_MAX: u64 = 86_400;
 /// Connections at most: indices have 32 bits, and no kernel gives a process more descriptors.
 const CONNECTIONS_MAX: u64 = 1 << 31;
 /// Users of the statistics at most, below 2^28: see [`barewire_core::stats::Capacity`].
@@ -538,6 +540,23 @@ pub(crate) static LOAD: Table<LoadOptions> = &[
                 idle as u32,
                 "connections that do nothing"
             ),
+            number!(
+                "hold",
+                "SECONDS",
+                0..=SECONDS_MAX,
+                hold_s as u32,
+                "these are kept, without --requests"
+            ),
+            Flag {
+                name: "server-pid",
+                value: "PID",
+                about: "say what memory these take there",
+                set: |options, text| {
+                    options.server_pid = Some(number(text, 1..=U32_MAX)? as u32);
+                    Ok(())
+                },
+                get: |_| String::new(),
+            },
         ],
     },
     Group {

@@ -10,6 +10,7 @@ mod client;
 mod control;
 mod decimal;
 mod histogram;
+mod idle;
 mod job;
 mod plan;
 mod report;
@@ -18,18 +19,21 @@ mod worker;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use idle::{Growth, IdleReport};
 pub use plan::Values;
 pub use report::{Latency, LoadReport};
 
 use check::{Stats, final_differences};
 use client::Tally;
 use control::{Control, ControlError, connect};
+use idle::Idle;
 use job::{Job, Ledger, Outcome, SetupError, out_of_descriptors};
 use plan::{Plan, Target};
 use report::Progress;
@@ -45,7 +49,7 @@ const DESCRIPTORS_BESIDE: u64 = 16;
 pub struct LoadOptions {
     /// `http://host:port`, with a path in front of the routes if wanted.
     pub url: String,
-    /// Events to send; at least 1.
+    /// Events to send. 0: none, and nothing is asked of the server: there are idle connections.
     pub requests: u64,
     /// Connections that carry them, all opened before the first event; at least 1.
     pub connections: u32,
@@ -63,8 +67,13 @@ pub struct LoadOptions {
     pub poll_stats_ms: Option<u64>,
     /// Extra connections that all the while send a part of an event and go away. None of them may be counted.
     pub abort: u32,
-    /// Extra connections that are held open and do nothing.
+    /// Extra connections that are held open and do nothing, as long as events are sent. To a server
+    /// at a loopback address they come from many addresses, so that ports do not run out.
     pub idle: u32,
+    /// Seconds that they are held if no events are sent.
+    pub hold_s: u32,
+    /// The server's process, if it is one of this machine: then its memory is looked at.
+    pub server_pid: Option<u32>,
     /// Milliseconds until a missing answer is a failure; at least 1.
     pub timeout_ms: u64,
     /// One line of JSON in place of the text.
@@ -87,6 +96,8 @@ impl Default for LoadOptions {
             poll_stats_ms: None,
             abort: 0,
             idle: 0,
+            hold_s: 5,
+            server_pid: None,
             timeout_ms: 30_000,
             json: false,
             progress: true,
@@ -97,7 +108,18 @@ impl Default for LoadOptions {
 impl LoadOptions {
     fn validate(&self) -> Result<(), LoadError> {
         let wrong = [
-            (self.requests == 0, "--requests must be at least 1"),
+            (
+                self.requests == 0 && self.idle == 0,
+                "--requests must be at least 1, or --idle",
+            ),
+            (
+                self.requests == 0 && (self.abort > 0 || self.poll_stats_ms.is_some()),
+                "--abort and --poll-stats go with --requests",
+            ),
+            (
+                self.server_pid.is_some() && self.idle == 0,
+                "--server-pid goes with --idle",
+            ),
             (self.connections == 0, "--connections must be at least 1"),
             (self.ids == 0, "--ids must be at least 1"),
             (self.threads == 0, "--threads must be at least 1"),
@@ -196,6 +218,9 @@ pub fn run(options: &LoadOptions, out: &mut dyn Write) -> Result<LoadReport, Loa
         .map_err(|error| unreachable(options, ControlError::Connect(error)))?;
     target.addresses = probe.peer_addr().into_iter().collect();
     drop(probe);
+    if let (0, Some(&address)) = (options.requests, target.addresses.first()) {
+        return rest(options, address, out);
+    }
     let plan = Plan::new(&target, options.requests, options.ids, options.values);
     let mut control = Control::new(&target, timeout);
     let (base, reset) = match begin(options, &mut control) {
@@ -220,6 +245,19 @@ pub fn run(options: &LoadOptions, out: &mut dyn Write) -> Result<LoadReport, Loa
         }
         Err(what) => report.failures.push(what),
     }
+    conclude(options, report, out)
+}
+
+/// Opens idle connections, holds them, closes them.
+fn rest(
+    options: &LoadOptions,
+    address: SocketAddr,
+    out: &mut dyn Write,
+) -> Result<LoadReport, LoadError> {
+    let idle = Idle::open(address, options)?;
+    idle.hold(Duration::from_secs(options.hold_s.into()));
+    let mut report = LoadReport::default();
+    report.rested(idle.close());
     conclude(options, report, out)
 }
 
@@ -324,8 +362,9 @@ fn send(
         )));
     };
     let timeout = Duration::from_millis(options.timeout_ms);
-    let idle = side::open_idle(target, options.idle as usize, timeout)
-        .map_err(|error| unreachable(options, ControlError::Connect(error)))?;
+    let idle = (options.idle > 0)
+        .then(|| Idle::open(address, options))
+        .transpose()?;
     let threads = options.threads as usize;
     let ledgers: Vec<Mutex<Ledger>> = (0..threads).map(|_| Mutex::default()).collect();
     let (next, stop, done) = (
@@ -380,7 +419,7 @@ fn send(
             aborter.map_or(0, join),
         )
     });
-    drop(idle);
+    let idle = idle.map(Idle::close);
 
     let outcomes: Result<Vec<Outcome>, SetupError> = outcomes.into_iter().collect();
     let outcomes = outcomes.map_err(|error| match error {
@@ -392,7 +431,11 @@ fn send(
             options.url, options.connections
         )),
     })?;
-    Ok(summed(outcomes, polled, aborted))
+    let mut report = summed(outcomes, polled, aborted);
+    if let Some(idle) = idle {
+        report.rested(idle);
+    }
+    Ok(report)
 }
 
 /// A panic of a thread goes on in ours.

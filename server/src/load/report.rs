@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::LoadOptions;
 use super::histogram::Histogram;
+use super::idle::IdleReport;
 
 /// How long answers took, from the write that carried the request to the read that brought its answer. Requests wait
 /// for answers before them (a closed loop), so a server that stalls is asked less meanwhile: compare servers with it,
@@ -75,6 +76,8 @@ pub struct LoadReport {
     pub looks: u64,
     /// Connections that sent a part of an event and went away.
     pub aborted: u64,
+    /// Connections that did nothing meanwhile, if there were any.
+    pub idle: Option<IdleReport>,
     /// `totalRequests`, `uniqueUsers`, `sum` and `avg` at the end, if they could be read.
     pub stats: Option<(u64, u64, String, String)>,
     /// Whether the server could be reset; without it, its numbers were compared from where they stood.
@@ -87,6 +90,12 @@ impl LoadReport {
     /// Nothing was wrong.
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
+    }
+
+    /// Takes in what became of idle connections.
+    pub(crate) fn rested(&mut self, idle: IdleReport) {
+        self.failures.extend(idle.failures());
+        self.idle = Some(idle);
     }
 
     /// Answers per second, of any status.
@@ -102,6 +111,30 @@ impl LoadReport {
 
     /// The report for people.
     pub(crate) fn text(&self, options: &LoadOptions) -> String {
+        let mut lines = match options.requests {
+            0 => Vec::new(),
+            _ => self.sending(options),
+        };
+        if let Some(idle) = &self.idle {
+            lines.extend(idle.text(grouped));
+        }
+        lines.extend(
+            self.failures
+                .iter()
+                .map(|failure| format!("FAIL         {failure}")),
+        );
+        if self.passed() {
+            let exact = match options.requests {
+                0 => "all idle connections were opened and kept",
+                _ => "every answer and the statistics are exact",
+            };
+            lines.push(format!("PASS         {exact}"));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// The lines about what was sent.
+    fn sending(&self, options: &LoadOptions) -> Vec<String> {
         let mut lines = vec![format!(
             "sent         {} requests to {} over {} connections, {} deep; {} ids, values {}",
             grouped(options.requests),
@@ -163,15 +196,7 @@ impl LoadReport {
                     .to_owned(),
             );
         }
-        lines.extend(
-            self.failures
-                .iter()
-                .map(|failure| format!("FAIL         {failure}")),
-        );
-        if self.passed() {
-            lines.push("PASS         every answer and the statistics are exact".to_owned());
-        }
-        lines.join("\n") + "\n"
+        lines
     }
 
     /// The report for programs: one JSON object on one line. Durations in nanoseconds.
@@ -212,6 +237,9 @@ impl LoadReport {
         let stats = self.stats.as_ref().map_or("null".to_owned(), |(total, users, sum, avg)| {
             format!("{{\"totalRequests\":{total},\"uniqueUsers\":{users},\"sum\":{sum},\"avg\":{avg}}}")
         });
+        if let Some(idle) = &self.idle {
+            let _ = write!(text, ",\"idle\":{}", idle.json());
+        }
         let _ = write!(
             text,
             ",\"elapsed_ns\":{},\"per_second\":{:.1},\"by_status\":{{{}}},\"latency_ns\":{{{}}},\"stats\":{stats},\

@@ -1,7 +1,7 @@
-//! What goes on beside the load: clients that never finish a request, connections that do nothing, and a reader of the
+//! What goes on beside the load: clients that never finish a request, and a reader of the
 //! statistics. They block on threads of their own, so the load's event loop stays lean.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -127,15 +127,6 @@ pub(crate) fn abort_requests(
         }
     }
     aborted + held.iter().flatten().count() as u64
-}
-
-/// Opens `count` connections that do nothing until they are dropped.
-pub(crate) fn open_idle(
-    target: &Target,
-    count: usize,
-    timeout: Duration,
-) -> io::Result<Vec<TcpStream>> {
-    (0..count).map(|_| connect(target, timeout)).collect()
 }
 
 /// xorshift64*: the same cuts in every run.

@@ -34,6 +34,7 @@ mod injected;
 mod million;
 mod namespace;
 mod resting;
+mod soak;
 mod storms;
 
 /// A drill that takes longer for one thing has failed.

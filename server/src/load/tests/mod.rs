@@ -314,6 +314,21 @@ fn options_without_sense_are_refused() {
             ..right.clone()
         },
         LoadOptions {
+            requests: 0,
+            idle: 1,
+            abort: 1,
+            ..right.clone()
+        },
+        LoadOptions {
+            server_pid: Some(1),
+            ..right.clone()
+        },
+        LoadOptions {
+            idle: 1,
+            server_pid: Some(u32::MAX),
+            ..options(Quirk::None)
+        },
+        LoadOptions {
             connections: 0,
             ..right.clone()
         },
@@ -339,6 +354,80 @@ fn options_without_sense_are_refused() {
         assert!(matches!(error, LoadError::Usage(_)), "{error}");
         assert_eq!(error.to_string().lines().count(), 1);
     }
+}
+
+#[test]
+fn idle_connections_alone_ask_nothing_and_are_held() {
+    // This server would be told off for what it says to a question.
+    let alone = LoadOptions {
+        requests: 0,
+        idle: 12,
+        hold_s: 1,
+        ..options(Quirk::Ill)
+    };
+    let mut out = Vec::new();
+    let idle = run(&alone, &mut out).unwrap().idle.unwrap();
+    assert_eq!(
+        (idle.wanted, idle.opened, idle.refused, idle.closed),
+        (12, 12, 0, 0)
+    );
+    assert!(
+        idle.held >= Duration::from_secs(1) && idle.stopped.is_none(),
+        "{idle:?}"
+    );
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.starts_with("idle         12 connections opened from 1 addresses"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("PASS         all idle connections were opened and kept\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn idle_connections_that_the_server_ends_are_seen() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = LoadOptions {
+        url: format!("http://{}", listener.local_addr().unwrap()),
+        requests: 0,
+        idle: 6,
+        hold_s: 1,
+        ..LoadOptions::default()
+    };
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for (at, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+            // The first two are questions whether anybody is there, and from which address.
+            match at % 3 {
+                0 => held.push(stream),
+                1 => {
+                    std::io::Write::write_all(&mut &stream, b"HTTP/1.1 503 Busy\r\n\r\n").unwrap();
+                    held.push(stream);
+                }
+                _ => {
+                    std::thread::spawn(move || {
+                        std::thread::sleep(Duration::from_millis(500));
+                        drop(stream);
+                    });
+                }
+            }
+        }
+    });
+    let report = match run(&options, &mut Vec::new()) {
+        Err(LoadError::Failed(report)) => *report,
+        other => panic!("{other:?}"),
+    };
+    let idle = report.idle.unwrap();
+    assert_eq!((idle.opened, idle.refused, idle.closed), (4, 2, 2));
+    assert_eq!(
+        report.failures,
+        [
+            "2 of 6 idle connections were refused",
+            "2 idle connections were closed by the server"
+        ]
+    );
 }
 
 #[test]
