@@ -61,7 +61,7 @@ const SERVE_TAIL: &str = "\
 SIZE is in bytes, or in KiB, MiB, GiB: 1500, 64k, 16m, 1g.
 Whatever --head-bytes-max is, a head has to fit into --recv-bytes: else 431.
 --accept reuseport: the system spreads connections over a listener for each
-worker. handoff: one thread accepts and gives each to the worker with the fewest,
+worker. handoff: one thread accepts and gives each to whoever has the fewest,
 for systems that do not spread, and for few connections that shall be even.
 --per-address counts an IPv6 network of 64 bits as one address.
 --pin ties the first worker to the first processor that the process may use, and
