@@ -101,7 +101,7 @@ impl Addresses {
         let hash = self.key.hash_one(subnet);
         let row = self.cells.len() / 2;
         // A half of the hash as a fraction of the row: no cell is much likelier than another.
-        let at = |half: u64| (u128::from(half) * row as u128 >> 32) as usize;
+        let at = |half: u64| ((u128::from(half) * row as u128) >> 32) as usize;
         let [first, second] = [at(hash & u64::from(u32::MAX)), at(hash >> 32)];
         Place([first, row + second])
     }

@@ -6,15 +6,10 @@
 //! `resident --barewire PROGRAM --together N`.
 #![forbid(unsafe_code)]
 
-#[path = "resident/crowd.rs"]
 mod crowd;
-#[path = "resident/line.rs"]
 mod line;
-#[path = "resident/served.rs"]
 mod served;
-#[path = "resident/system.rs"]
 mod system;
-#[path = "resident/together.rs"]
 mod together;
 
 use std::process::ExitCode;
