@@ -98,6 +98,14 @@ const OF_A_SYSTEM: [(&str, &str); 8] = [
         "tests/tests/drills/main.rs",
         "they watch a process as one system shows it",
     ),
+    (
+        "server/tests/switches.rs",
+        "they watch a process as one system shows it",
+    ),
+    (
+        "tests/tests/scaling.rs",
+        "only there the system spreads connections",
+    ),
     ("tests/tests/house.rs", "this rule"),
 ];
 
