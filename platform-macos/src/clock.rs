@@ -16,8 +16,8 @@ pub fn now() -> Instant {
 /// (`CLOCK_THREAD_CPUTIME_ID`). A system call; not for each request.
 pub fn thread_cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(i64::from(time.tv_sec)).unwrap_or(0);
-    let nanos = u64::try_from(i64::from(time.tv_nsec)).unwrap_or(0);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }
 
