@@ -27,7 +27,7 @@ const PAUSE_NS: u64 = 125;
 const PAUSE_NS_MAX: u64 = 8_000;
 /// Answers between two looks at the clock.
 const ANSWERS_PER_LOOK: u32 = 16;
-/// The first of the places (ports) to connect from; below are those of servers.
+/// The number of the first port to connect from; below are those of servers.
 const PORT_MIN: u16 = 12_000;
 
 /// How the client waits for an answer that is not there.
