@@ -10,7 +10,7 @@ pub mod challenge;
 pub mod cli;
 mod config;
 mod footprint;
-mod handoff;
+pub mod handoff;
 pub mod load;
 mod peer;
 mod platform;
