@@ -12,7 +12,8 @@
 //! manual pages promise, with the real `Readiness` on top; and, on Linux, over a queue made of
 //! epoll, with real sockets, through the same contract as epoll itself. Three adaptors that are
 //! wrong on purpose (the end drops pending data, a wake is lost, a closed socket's event hits its
-//! successor) are found by it.
+//! successor) are found by it. Its larger half, [`Watch`](watch::Watch), makes no call on a socket:
+//! the simulation puts it above a simulated queue, with the whole server on top.
 //!
 //! So what stands between these tests and a Mac is that one file, and whether the manual pages are
 //! right: it type-checks and links for these systems, and **was not run on any**. The workflow of
@@ -68,6 +69,7 @@ pub mod socket;
 mod system;
 #[path = "../../platform-linux/src/unix/mod.rs"]
 mod unix;
+pub mod watch;
 
 pub use memory::{Region, SlotCutter};
 pub use queue::Queue;

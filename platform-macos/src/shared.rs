@@ -10,16 +10,17 @@
 //! work each.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use barewire_core::driver::{Instant, Trouble, Turn};
 use rustix::io::Errno;
 
 use crate::event::{Filter, Flags, Record};
-use crate::kqueue::{WAIT_SECONDS, change, submit};
+use crate::kqueue::ident;
 use crate::queue::Queue;
 use crate::unix::trouble::trouble;
+use crate::watch::{WAIT_SECONDS, submit};
 
 /// One event queue for all threads.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl<Q: Queue> Shared<Q> {
     }
 
     fn arm(&self, socket: &OwnedFd, word: u64, flags: Flags) -> Result<(), Trouble> {
-        let change = change(socket.as_fd(), Filter::Read, flags, word);
+        let change = Record::change(ident(socket), Filter::Read, flags, word);
         submit(&self.queue, &[change]).map_err(trouble)
     }
 }

@@ -15,6 +15,9 @@
 //! takes no memory after it was made. (A `heapless::spsc` queue was the first idea: it wants
 //! memory that outlives both threads, and keeps the sockets that lie in it when a worker ends. This
 //! one closes them, and gives back to the sender what comes too late.)
+//!
+//! The acceptor goes by turns, each a round of accepting and a wait, so a simulation can take them
+//! one by one.
 
 use std::fmt;
 use std::mem::size_of;
@@ -58,14 +61,32 @@ pub(crate) fn bytes(workers: usize) -> usize {
 }
 
 /// A connection on its way.
-type Arrival<S> = (S, Address);
+pub type Arrival<S> = (S, Address);
+
+/// What wakes the worker at the other end of a ring, from any thread.
+pub trait Wake {
+    /// Makes the worker's current or next wait return. Never blocks.
+    fn wake(&self);
+}
+
+impl Wake for Waker {
+    fn wake(&self) {
+        // The platform's own.
+        self.wake();
+    }
+}
 
 /// Whether the server runs; what else it can be told ends the acceptor.
 pub(crate) type Order = AtomicU8;
 
 /// A ring to a worker that `waker` wakes: the acceptor's end, and the worker's.
 pub(crate) fn ring<S>(waker: Waker) -> (Gate<S>, Door<S>) {
-    let (ring, arrivals) = sync_channel(RING_PLACES);
+    ring_of(RING_PLACES, waker)
+}
+
+/// The same with so many places.
+pub fn ring_of<S, W>(places: usize, waker: W) -> (Gate<S, W>, Door<S>) {
+    let (ring, arrivals) = sync_channel(places);
     let occupancy = Arc::new(Occupancy::default());
     let gate = Gate {
         ring,
@@ -83,9 +104,9 @@ pub(crate) fn ring<S>(waker: Waker) -> (Gate<S>, Door<S>) {
 }
 
 /// The acceptor's end of a ring.
-pub(crate) struct Gate<S> {
+pub struct Gate<S, W = Waker> {
     ring: SyncSender<Arrival<S>>,
-    waker: Waker,
+    waker: W,
     /// Connections that were put there, modulo 2^32.
     given: u32,
     occupancy: Arc<Occupancy>,
@@ -96,7 +117,7 @@ pub(crate) struct Gate<S> {
 }
 
 /// The worker's end of a ring.
-pub(crate) struct Door<S> {
+pub struct Door<S> {
     arrivals: Receiver<Arrival<S>>,
     occupancy: Arc<Occupancy>,
 }
@@ -109,7 +130,7 @@ impl<S> Door<S> {
 }
 
 /// A kernel whose connections come out of a ring instead of a listener.
-pub(crate) struct Handed<K: Kernel> {
+pub struct Handed<K: Kernel> {
     kernel: K,
     /// `None` after `stop_listening`.
     arrivals: Option<Receiver<Arrival<K::Socket>>>,
@@ -120,13 +141,18 @@ pub(crate) struct Handed<K: Kernel> {
 
 impl<K: Kernel> Handed<K> {
     /// Over a kernel without a listener of its own.
-    pub(crate) fn new(kernel: K, door: Door<K::Socket>) -> Handed<K> {
+    pub fn new(kernel: K, door: Door<K::Socket>) -> Handed<K> {
         Handed {
             kernel,
             arrivals: Some(door.arrivals),
             occupancy: door.occupancy,
             is_due: false,
         }
+    }
+
+    /// The kernel below.
+    pub fn inner(&self) -> &K {
+        &self.kernel
     }
 }
 
@@ -217,9 +243,9 @@ impl<K: Kernel> fmt::Debug for Handed<K> {
 }
 
 /// Takes connections from the listener of its kernel and deals them out.
-pub(crate) struct Acceptor<K: Kernel> {
+pub struct Acceptor<K: Kernel, W = Waker> {
     kernel: K,
-    gates: Vec<Gate<K::Socket>>,
+    gates: Vec<Gate<K::Socket, W>>,
     /// Whose turn it is.
     next: usize,
     /// Accepted, and all rings were full.
@@ -233,7 +259,7 @@ pub(crate) struct Acceptor<K: Kernel> {
 
 /// How a round of accepting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Round {
+pub enum Round {
     /// Nothing waits; an edge will tell.
     Idle,
     /// More may wait: the round was long enough.
@@ -246,9 +272,9 @@ enum Round {
     Alone,
 }
 
-impl<K: Kernel> Acceptor<K> {
+impl<K: Kernel, W: Wake> Acceptor<K, W> {
     /// Nothing is accepted yet.
-    pub(crate) fn new(kernel: K, gates: Vec<Gate<K::Socket>>) -> Acceptor<K> {
+    pub fn new(kernel: K, gates: Vec<Gate<K::Socket, W>>) -> Acceptor<K, W> {
         Acceptor {
             kernel,
             gates,
@@ -265,25 +291,43 @@ impl<K: Kernel> Acceptor<K> {
     /// # Errors
     /// If the kernel cannot wait any more.
     pub(crate) fn work(mut self, order: &Order, run: u8) -> Result<(), K::Error> {
-        let mut events = [Event::default(); 8];
         while order.load(Ordering::Relaxed) == run {
-            let now = self.kernel.now().0;
-            let until = match self.round() {
-                Round::Idle => None,
-                Round::More => Some(now),
-                Round::Full => Some(now.saturating_add(RETRY_NANOS)),
-                Round::Short => Some(self.rests_until),
-                Round::Alone => break,
-            };
-            let count = self.kernel.poll(&mut events, until.map(Instant))?;
-            let told = events.iter().take(count);
-            self.is_acceptable |= told.clone().any(|event| event.token == LISTENER);
+            if self.turn()? == Round::Alone {
+                break;
+            }
         }
+        self.end();
+        Ok(())
+    }
+
+    /// One round of accepting, and a wait for the next. Says how the round ended; after
+    /// [`Round::Alone`] there is nothing more to do.
+    ///
+    /// # Errors
+    /// If the kernel cannot wait any more.
+    pub fn turn(&mut self) -> Result<Round, K::Error> {
+        let now = self.kernel.now().0;
+        let round = self.round();
+        let until = match round {
+            Round::Idle => None,
+            Round::More => Some(now),
+            Round::Full => Some(now.saturating_add(RETRY_NANOS)),
+            Round::Short => Some(self.rests_until),
+            Round::Alone => return Ok(round),
+        };
+        let mut events = [Event::default(); 8];
+        let count = self.kernel.poll(&mut events, until.map(Instant))?;
+        let told = events.iter().take(count);
+        self.is_acceptable |= told.clone().any(|event| event.token == LISTENER);
+        Ok(round)
+    }
+
+    /// Listens no more, and resets what it has in hand.
+    pub fn end(mut self) {
         self.kernel.stop_listening();
         if let Some((socket, _)) = self.in_hand.take() {
             self.kernel.close(socket, true);
         }
-        Ok(())
     }
 
     /// Accepts and deals out, then wakes who got something.
@@ -367,6 +411,24 @@ impl<K: Kernel> Acceptor<K> {
         open.filter(|(_, gate)| !gate.is_full)
             .min_by_key(|(_, gate)| gate.occupancy.load(gate.given))
             .map(|(at, _)| at)
+    }
+}
+
+impl<S> fmt::Debug for Door<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
+}
+
+impl<S, W> fmt::Debug for Gate<S, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl<K: Kernel, W> fmt::Debug for Acceptor<K, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor").finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ pub mod challenge;
 pub mod cli;
 mod config;
 mod footprint;
-mod handoff;
+pub mod handoff;
 pub mod load;
 mod occupancy;
 mod pages;

@@ -10,17 +10,13 @@
 //!
 //! Not here: a handler that panics. It is answered and counted, but the standard library allocates
 //! for the message of a panic.
-//!
-//! Only an allocator may be unsafe outside of the platforms, and it is only here.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::backtrace::Backtrace;
-use std::cell::Cell;
+mod sealable;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use barewire::challenge::{Board, Options};
@@ -28,64 +24,7 @@ use barewire::{Config, Server};
 use barewire_core::stats::Capacity;
 use barewire_tests::hardship::{UnderWay, hardship};
 use barewire_tests::mixture::{crowd, load};
-
-#[global_allocator]
-static ALLOCATOR: Sealable = Sealable;
-
-/// The system's allocator, which counts the calls while it is sealed.
-struct Sealable;
-
-static SEALED: AtomicBool = AtomicBool::new(false);
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static RELEASES: AtomicU64 = AtomicU64::new(0);
-/// Who was the first.
-static FIRST: Mutex<Option<String>> = Mutex::new(None);
-
-thread_local! {
-    /// Whether this thread is taking a backtrace, which allocates.
-    static LOOKING: Cell<bool> = const { Cell::new(false) };
-}
-
-fn note(counter: &AtomicU64) {
-    if !SEALED.load(Ordering::Relaxed) || LOOKING.get() {
-        return;
-    }
-    counter.fetch_add(1, Ordering::Relaxed);
-    LOOKING.set(true);
-    if let Ok(mut first) = FIRST.try_lock()
-        && first.is_none()
-    {
-        *first = Some(Backtrace::force_capture().to_string());
-    }
-    LOOKING.set(false);
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of it.
-unsafe impl GlobalAlloc for Sealable {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(&ALLOCATIONS);
-        // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(&ALLOCATIONS);
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(&ALLOCATIONS);
-        // SAFETY: as above.
-        unsafe { System.realloc(at, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        note(&RELEASES);
-        // SAFETY: as above.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
+use sealable::{ALLOCATIONS, FIRST, RELEASES, SEALED};
 
 /// Where the client finds the server and the parent: two addresses with a blank between.
 const VARIABLE: &str = "BAREWIRE_SEALED_CLIENT";

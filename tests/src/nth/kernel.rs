@@ -7,7 +7,7 @@ use std::rc::Rc;
 use barewire_core::driver::{Address, Event, Instant, Kernel, LISTENER, Trouble, WAKER};
 
 use super::fault::{Call, Effect, Fuse};
-use super::link::{Link, Plan, Stage};
+use super::line::{Line, Stage, Visit};
 
 /// Milliseconds of a leap of the clock: longer than any deadline.
 const LEAP_MS: u64 = 3_600_000;
@@ -15,7 +15,7 @@ const LEAP_MS: u64 = 3_600_000;
 /// A descriptor. Who drops it without closing it is noticed.
 #[derive(Debug)]
 pub(super) struct Socket {
-    link: usize,
+    line: usize,
     closed: bool,
     dropped: Rc<Cell<u32>>,
 }
@@ -32,7 +32,7 @@ impl Drop for Socket {
 pub(super) struct Tables {
     fuse: Fuse,
     now: Cell<Instant>,
-    pub(super) links: Vec<Link>,
+    pub(super) lines: Vec<Line>,
     backlog: VecDeque<usize>,
     listens: bool,
     listener_edge: bool,
@@ -48,7 +48,7 @@ pub(super) struct Tables {
 impl Tables {
     pub(super) fn new(
         fuse: Fuse,
-        plans: &[Plan],
+        visits: &[Visit],
         wake_ms: Option<u64>,
         other_ms: Option<u64>,
     ) -> Tables {
@@ -56,7 +56,7 @@ impl Tables {
             fuse,
             // The start of the clock is nobody's business, and 0 is an edge case of its own.
             now: Cell::new(Instant(0)),
-            links: plans.iter().map(Link::new).collect(),
+            lines: visits.iter().map(Line::new).collect(),
             backlog: VecDeque::new(),
             listens: true,
             listener_edge: false,
@@ -73,29 +73,29 @@ impl Tables {
 
     /// Whether everybody has come and gone.
     pub(super) fn is_over(&self) -> bool {
-        self.links.iter().all(Link::is_over)
+        self.lines.iter().all(Line::is_over)
     }
 
     pub(super) fn strike_all(&mut self) {
-        self.links.iter_mut().for_each(|link| link.struck = true);
+        self.lines.iter_mut().for_each(|line| line.struck = true);
     }
 
     pub(super) fn strike(&mut self, token: u64) {
-        for link in &mut self.links {
-            link.struck |= link.token == Some(token);
+        for line in &mut self.lines {
+            line.struck |= line.token == Some(token);
         }
     }
 
     fn advance(&mut self) {
         let now = self.now.get();
-        for (at, link) in self.links.iter_mut().enumerate() {
-            if link.advance(now) {
+        for (at, line) in self.lines.iter_mut().enumerate() {
+            if line.advance(now) {
                 match self.listens {
                     true => {
                         self.backlog.push_back(at);
                         self.listener_edge = true;
                     }
-                    false => link.leave(),
+                    false => line.leave(),
                 }
             }
         }
@@ -122,9 +122,9 @@ impl Tables {
             self.wake = None;
             put(plain(WAKER));
         }
-        self.links
+        self.lines
             .iter_mut()
-            .filter_map(Link::take_event)
+            .filter_map(Line::take_event)
             .for_each(put);
         count
     }
@@ -132,27 +132,27 @@ impl Tables {
     /// The next point in time at which anything happens by itself.
     fn due(&self) -> Option<Instant> {
         let now = self.now.get();
-        let links = self.links.iter().filter_map(Link::due);
-        let all = links.chain(self.wake).chain(self.other_sleeps);
+        let lines = self.lines.iter().filter_map(Line::due);
+        let all = lines.chain(self.wake).chain(self.other_sleeps);
         all.filter(|at| *at > now).min()
     }
 
-    fn link(&mut self, socket: &Socket) -> &mut Link {
-        &mut self.links[socket.link]
+    fn line(&mut self, socket: &Socket) -> &mut Line {
+        &mut self.lines[socket.line]
     }
 
     /// A receive or a send that fails so.
     fn break_off(&mut self, socket: &Socket, effect: Effect, writing: bool) -> Trouble {
-        let link = self.link(socket);
+        let line = self.line(socket);
         match effect {
             Effect::Later => {
-                link.put_off(writing);
+                line.put_off(writing);
                 Trouble::WouldBlock
             }
             Effect::Fail(Trouble::Interrupted) => Trouble::Interrupted,
             Effect::Fail(trouble) => {
-                link.struck = true;
-                link.reset |= trouble == Trouble::Lost;
+                line.struck = true;
+                line.reset |= trouble == Trouble::Lost;
                 trouble
             }
             other => panic!("no such failure of a transfer: {other:?}"),
@@ -177,9 +177,9 @@ impl Kernel for Tables {
             }
             Some(_) => {
                 self.listener_edge = self.listens;
-                for link in &mut self.links {
-                    link.readable = true;
-                    link.writable = true;
+                for line in &mut self.lines {
+                    line.readable = true;
+                    line.writable = true;
                 }
             }
             None => {}
@@ -208,8 +208,8 @@ impl Kernel for Tables {
                 if trouble == Trouble::Aborted
                     && let Some(at) = self.backlog.pop_front()
                 {
-                    self.links[at].struck = true;
-                    self.links[at].leave();
+                    self.lines[at].struck = true;
+                    self.lines[at].leave();
                 }
                 return Err(trouble);
             }
@@ -220,10 +220,10 @@ impl Kernel for Tables {
             return Err(Trouble::WouldBlock);
         }
         let at = self.backlog.pop_front().ok_or(Trouble::WouldBlock)?;
-        self.links[at].stage = Stage::Open;
-        self.links[at].accepted = true;
+        self.lines[at].stage = Stage::Open;
+        self.lines[at].accepted = true;
         let socket = Socket {
-            link: at,
+            line: at,
             closed: false,
             dropped: self.dropped.clone(),
         };
@@ -232,10 +232,10 @@ impl Kernel for Tables {
 
     fn register(&mut self, socket: &Socket, token: u64) -> Result<(), Trouble> {
         if let Some(Effect::Fail(trouble)) = self.fuse.pass(Call::Register) {
-            self.link(socket).struck = true;
+            self.line(socket).struck = true;
             return Err(trouble);
         }
-        self.link(socket).watch(token);
+        self.line(socket).watch(token);
         Ok(())
     }
 
@@ -246,10 +246,10 @@ impl Kernel for Tables {
             Some(Effect::OneByte) => 1,
             Some(effect) => return Err(self.break_off(socket, effect, false)),
         };
-        let link = self.link(socket);
-        match link.reset {
+        let line = self.line(socket);
+        match line.reset {
             true => Err(Trouble::Lost),
-            false => link.recv(into, most).ok_or(Trouble::WouldBlock),
+            false => line.recv(into, most).ok_or(Trouble::WouldBlock),
         }
     }
 
@@ -260,32 +260,32 @@ impl Kernel for Tables {
             Some(Effect::OneByte) => 1,
             Some(effect) => return Err(self.break_off(socket, effect, true)),
         };
-        let link = self.link(socket);
-        match link.reset {
+        let line = self.line(socket);
+        match line.reset {
             true => Err(Trouble::Lost),
-            false => link.send(from, most).ok_or(Trouble::WouldBlock),
+            false => line.send(from, most).ok_or(Trouble::WouldBlock),
         }
     }
 
     fn shutdown(&mut self, socket: &Socket) {
         if self.fuse.pass(Call::Shutdown).is_none() {
-            self.link(socket).shut();
+            self.line(socket).shut();
         }
     }
 
     fn close(&mut self, mut socket: Socket, _: bool) {
         let _ = self.fuse.pass(Call::Close);
         socket.closed = true;
-        let link = self.link(&socket);
-        link.closes += 1;
-        link.leave();
+        let line = self.line(&socket);
+        line.closes += 1;
+        line.leave();
     }
 
     fn stop_listening(&mut self) {
         let _ = self.fuse.pass(Call::StopListening);
         self.listens = false;
         for at in self.backlog.drain(..) {
-            self.links[at].leave();
+            self.lines[at].leave();
         }
     }
 

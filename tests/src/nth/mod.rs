@@ -17,7 +17,7 @@
 mod app;
 mod fault;
 mod kernel;
-mod link;
+mod line;
 mod run;
 mod scene;
 

@@ -14,7 +14,7 @@ use barewire_core::wheel;
 use super::app::{Buggy, Fused, Planted};
 use super::fault::{Call, Effect, Fault, Fuse};
 use super::kernel::{Socket, Tables};
-use super::link::{Link, Plan, Step};
+use super::line::{Line, Move, Visit};
 use super::scene::Scene;
 use crate::conformance::{Observation, State};
 
@@ -102,7 +102,7 @@ impl Run {
         outcome.users = number(&text, "uniqueUsers")? as u64;
         let mut sum = number(&text, "sum")?;
         outcome.of_client = Vec::new();
-        for _ in &scene.plans {
+        for _ in &scene.visits {
             outcome.of_client.push((sum % 1000) as u64);
             sum /= 1000;
         }
@@ -110,7 +110,7 @@ impl Run {
     }
 
     fn work(&mut self, scene: &Scene, fuse: &Fuse) -> Result<Outcome, String> {
-        let places = scene.plans.len() + 8;
+        let places = scene.visits.len() + 8;
         let mut entries: Vec<Entry<Socket>> = (0..places).map(|_| Entry::new()).collect();
         let mut peers: Vec<Peer> = (0..places).map(|_| Peer::vacant()).collect();
         let mut timers = vec![wheel::Entry::EMPTY; places];
@@ -130,7 +130,7 @@ impl Run {
             per_address_max: u32::MAX,
             addresses: addresses.clone(),
         };
-        let tables = Tables::new(fuse.clone(), &scene.plans, scene.stop_ms, scene.other_ms);
+        let tables = Tables::new(fuse.clone(), &scene.visits, scene.stop_ms, scene.other_ms);
         let driver = Buggy::new(Readiness::new(tables, &mut entries), self.bug);
         let struck = Cell::new(None);
         let app = Fused::new(&mut self.app, fuse.clone(), &struck);
@@ -190,7 +190,7 @@ impl Run {
         let tally = worker.tally();
         let (open, free_slots) = (worker.open(), worker.free_slots());
         let tables = worker.driver().inner().kernel();
-        let (dropped, links) = (tables.dropped.get(), &tables.links);
+        let (dropped, lines) = (tables.dropped.get(), &tables.lines);
         let mut wrong: Vec<String> = wrong.into_iter().collect();
         let mut claim = |holds: bool, text: &dyn Fn() -> String| {
             if !holds {
@@ -202,8 +202,8 @@ impl Run {
             format!("{free_slots} of {SLOTS} slots came home")
         });
         claim(dropped == 0, &|| format!("{dropped} sockets were dropped"));
-        for (at, link) in links.iter().enumerate() {
-            let (accepted, closes) = (link.accepted, link.closes);
+        for (at, line) in lines.iter().enumerate() {
+            let (accepted, closes) = (line.accepted, line.closes);
             claim(closes == u32::from(accepted), &|| {
                 format!("client {at}: accepted {accepted}, closed {closes} times")
             });
@@ -212,9 +212,9 @@ impl Run {
         claim(at_address == 0, &|| {
             format!("{at_address} are counted for the address")
         });
-        let received = links.iter().map(|link| decoded(&link.received)).collect();
-        let struck = links.iter().map(|link: &Link| link.struck).collect();
-        let registered = links.iter().filter(|link| link.closes > 0).count() as u64;
+        let received = lines.iter().map(|line| decoded(&line.received)).collect();
+        let struck = lines.iter().map(|line: &Line| line.struck).collect();
+        let registered = lines.iter().filter(|line| line.closes > 0).count() as u64;
         let outcome = Outcome {
             fault: fuse.blown(),
             calls: fuse.seen(),
@@ -241,12 +241,12 @@ impl Run {
 
 /// The scene that asks for the statistics and empties them.
 fn statistics() -> Scene {
-    use Step::{Connect, Fin, Send};
+    use Move::{Connect, Fin, Send};
     let text = "GET /stats HTTP/1.1\r\nHost: a\r\n\r\nPOST /reset HTTP/1.1\r\nHost: a\r\n\r\n";
     Scene {
         name: "the statistics",
-        plans: vec![Plan {
-            steps: vec![Connect, Send(text.into()), Fin],
+        visits: vec![Visit {
+            moves: vec![Connect, Send(text.into()), Fin],
             window: 1 << 20,
             events: vec![false, false],
         }],
@@ -282,7 +282,7 @@ impl<'s> Judge<'s> {
     pub fn new(run: &mut Run, scene: &'s Scene) -> Result<Judge<'s>, String> {
         let right = run.play(scene, 0, 0)?;
         let everybody = Scene {
-            open_max: scene.plans.len(),
+            open_max: scene.visits.len(),
             ..scene.clone()
         };
         let open = run.play(&everybody, 0, 0)?;
@@ -310,11 +310,11 @@ impl<'s> Judge<'s> {
         let effect = seen.fault.map(|fault| fault.effect);
         let all_struck = matches!(effect, Some(Effect::Leap));
         let mut posted = 0;
-        for client in 0..self.scene.plans.len() {
+        for client in 0..self.scene.visits.len() {
             let struck = all_struck || seen.struck[client] || self.breaks_off(client);
             self.judge_client(client, struck, seen, effect)
                 .map_err(|text| format!("client {client}: {text}"))?;
-            posted += self.scene.plans[client]
+            posted += self.scene.visits[client]
                 .events
                 .iter()
                 .filter(|e| **e)
@@ -340,7 +340,7 @@ impl<'s> Judge<'s> {
             ));
         }
         let undisturbed = panics == 0 && !all_struck && !seen.struck.contains(&true);
-        let resets = (0..self.scene.plans.len()).any(|client| self.breaks_off(client));
+        let resets = (0..self.scene.visits.len()).any(|client| self.breaks_off(client));
         if undisturbed && self.is_strict() && !resets && tally != right {
             return Err(format!("{tally:?} instead of {right:?}"));
         }
@@ -349,13 +349,13 @@ impl<'s> Judge<'s> {
 
     /// Whether it is the same for everybody whoever comes first.
     fn is_strict(&self) -> bool {
-        self.scene.open_max == self.scene.plans.len()
+        self.scene.open_max == self.scene.visits.len()
     }
 
     /// Whether a client breaks off at a time of its own: how far it comes depends on the others.
     fn breaks_off(&self, client: usize) -> bool {
-        let mut steps = self.scene.plans[client].steps.iter();
-        steps.any(|step| matches!(step, Step::Reset))
+        let mut moves = self.scene.visits[client].moves.iter();
+        moves.any(|one| matches!(one, Move::Reset))
     }
 
     fn judge_client(
@@ -367,7 +367,7 @@ impl<'s> Judge<'s> {
     ) -> Result<(), String> {
         let received = &seen.received[client];
         let (right, open) = (&self.right.received[client], &self.open.received[client]);
-        let plan = &self.scene.plans[client];
+        let visit = &self.scene.visits[client];
         let show = || {
             let (got, due) = (received.escape_ascii(), right.escape_ascii());
             format!("received {got}\n    instead of {due}")
@@ -375,14 +375,14 @@ impl<'s> Judge<'s> {
         // Whose answer is whose: position for position. A refusal answers no event.
         let refused = received.starts_with(b"HTTP/1.1 503");
         let all = finals(received).finals;
-        let counted = all.iter().zip(&plan.events);
+        let counted = all.iter().zip(&visit.events);
         let answered = counted
             .filter(|(answer, event)| **event && answer.status == 200)
             .count();
-        let posted = plan.events.iter().filter(|event| **event).count();
+        let posted = visit.events.iter().filter(|event| **event).count();
         let booked = seen.of_client.get(client).copied().unwrap_or_default() as usize;
         // All scenes but the burst give each client digits of its own.
-        if self.scene.plans.len() <= 6 {
+        if self.scene.visits.len() <= 6 {
             let least = if refused { 0 } else { answered };
             let most = if struck { posted } else { least };
             if !(least..=most).contains(&booked) {

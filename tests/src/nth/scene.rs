@@ -1,13 +1,13 @@
 //! Who connects, and says what.
 
-use super::link::{Plan, Step};
+use super::line::{Move, Visit};
 
 /// A handful of clients and what happens around them.
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// What it is about.
     pub name: &'static str,
-    pub(super) plans: Vec<Plan>,
+    pub(super) visits: Vec<Visit>,
     /// Connections that are served at a time.
     pub(super) open_max: usize,
     /// When the server is told to stop.
@@ -17,11 +17,11 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn new(name: &'static str, plans: Vec<Plan>) -> Scene {
+    fn new(name: &'static str, visits: Vec<Visit>) -> Scene {
         Scene {
             name,
-            open_max: plans.len(),
-            plans,
+            open_max: visits.len(),
+            visits,
             stop_ms: None,
             other_ms: None,
         }
@@ -35,52 +35,52 @@ const ALL: usize = 1 << 20;
 #[derive(Clone)]
 struct Client {
     number: usize,
-    plan: Plan,
+    visit: Visit,
     asked: usize,
 }
 
 impl Client {
     fn new(number: usize) -> Client {
-        let plan = Plan {
-            steps: vec![Step::Connect],
+        let visit = Visit {
+            moves: vec![Move::Connect],
             window: ALL,
             events: Vec::new(),
         };
         Client {
             number,
-            plan,
+            visit,
             asked: 0,
         }
     }
 
     fn at(mut self, ms: u64) -> Client {
-        // The first step is the connect.
-        let place = if self.plan.steps.len() == 1 {
+        // The first move is the connect.
+        let place = if self.visit.moves.len() == 1 {
             0
         } else {
-            self.plan.steps.len()
+            self.visit.moves.len()
         };
-        self.plan.steps.insert(place, Step::At(ms));
+        self.visit.moves.insert(place, Move::At(ms));
         self
     }
 
     fn window(mut self, bytes: usize) -> Client {
-        self.plan.window = bytes;
+        self.visit.window = bytes;
         self
     }
 
-    fn step(mut self, step: Step) -> Client {
-        self.plan.steps.push(step);
+    fn then(mut self, next: Move) -> Client {
+        self.visit.moves.push(next);
         self
     }
 
     fn send(self, bytes: impl Into<Vec<u8>>) -> Client {
-        self.step(Step::Send(bytes.into()))
+        self.then(Move::Send(bytes.into()))
     }
 
     /// Notes one request (that is sent somewhere) as an event, or as none.
     fn asks(mut self, event: bool) -> Client {
-        self.plan.events.push(event);
+        self.visit.events.push(event);
         self.asked += 1;
         self
     }
@@ -108,20 +108,20 @@ impl Client {
 
     fn answers(self) -> Client {
         let count = self.asked;
-        self.step(Step::Answers(count))
+        self.then(Move::Answers(count))
     }
 
-    fn fin(self) -> Plan {
-        self.step(Step::Fin).plan
+    fn fin(self) -> Visit {
+        self.then(Move::Fin).visit
     }
 
-    fn reset(self) -> Plan {
-        self.step(Step::Reset).plan
+    fn reset(self) -> Visit {
+        self.then(Move::Reset).visit
     }
 
     /// Waits for the server to close.
-    fn waits(self) -> Plan {
-        self.plan
+    fn waits(self) -> Visit {
+        self.visit
     }
 }
 

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use barewire_core::buffer::{RecvBuffer, SendBuffer};
 use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, PeerId, Slots};
 
+use super::strict::aside;
+use super::turnstile::Turnstile;
+
 /// A driver that panics as soon as the worker above it or the driver below it breaks the contract
 /// of [`Driver`]: names of closed connections, completions that nobody asked for, buffers that come
 /// home to somebody else.
@@ -19,6 +22,7 @@ pub struct Checked<D> {
     /// Which open connection holds the buffer at this address.
     owners: HashMap<usize, u32>,
     cancels: u64,
+    turnstile: Turnstile,
 }
 
 /// What one open connection has in flight.
@@ -36,13 +40,14 @@ fn at<T: ?Sized>(buffer: &T) -> usize {
 }
 
 impl<D> Checked<D> {
-    /// Nothing is open yet.
-    pub fn new(inner: D) -> Checked<D> {
+    /// Nothing is open yet. The worker lets in so many connections, and so many of one address.
+    pub fn new(inner: D, open_max: usize, per_address_max: u32) -> Checked<D> {
         Checked {
             inner,
             flights: HashMap::new(),
             owners: HashMap::new(),
             cancels: 0,
+            turnstile: Turnstile::new(open_max, per_address_max),
         }
     }
 
@@ -54,6 +59,11 @@ impl<D> Checked<D> {
     /// How often something in flight was called back.
     pub fn cancels(&self) -> u64 {
         self.cancels
+    }
+
+    /// Connections that the worker had to refuse; those that only their address stood against.
+    pub fn refused(&self) -> (u64, u64) {
+        self.turnstile.refused()
     }
 
     fn flight(&mut self, peer: PeerId) -> &mut Flight {
@@ -106,7 +116,8 @@ impl<D> Checked<D> {
 
     fn check(&mut self, completion: &Completion) {
         match completion {
-            Completion::Accepted { peer, .. } => {
+            Completion::Accepted { peer, from } => {
+                self.turnstile.comes(*peer, *from);
                 let flight = Flight {
                     generation: peer.generation,
                     receiving: false,
@@ -149,6 +160,8 @@ impl<D: Driver> Driver for Checked<D> {
     type Error = D::Error;
 
     fn recv(&mut self, peer: PeerId, mut rx: Option<&'static mut RecvBuffer>) {
+        let checks = aside();
+        self.turnstile.is_served(peer, rx.is_none());
         let flight = self.flight(peer);
         assert!(!flight.receiving && !flight.sending, "one thing at a time");
         flight.receiving = true;
@@ -160,15 +173,19 @@ impl<D: Driver> Driver for Checked<D> {
             }
             None => self.disown(peer),
         }
+        drop(checks);
         self.inner.recv(peer, rx);
     }
 
     fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        let checks = aside();
+        self.turnstile.is_served(peer, false);
         let flight = self.flight(peer);
         assert!(!flight.receiving && !flight.sending, "one thing at a time");
         flight.sending = true;
         assert!(!tx.pending().is_empty(), "nothing to send");
         self.own(peer, None, Some(at(&*tx)));
+        drop(checks);
         self.inner.send(peer, tx);
     }
 
@@ -202,6 +219,7 @@ impl<D: Driver> Driver for Checked<D> {
         self.cancels += 1;
         self.flight(peer);
         let in_flight = self.inner.cancel(peer);
+        let _checks = aside();
         self.land(peer, &in_flight);
         in_flight
     }
@@ -209,6 +227,8 @@ impl<D: Driver> Driver for Checked<D> {
     fn close(&mut self, peer: PeerId, abort: bool) -> InFlight {
         self.flight(peer);
         let in_flight = self.inner.close(peer, abort);
+        let _checks = aside();
+        self.turnstile.goes(peer);
         self.land(peer, &in_flight);
         self.disown(peer);
         self.flights.remove(&peer.index);
@@ -216,6 +236,9 @@ impl<D: Driver> Driver for Checked<D> {
     }
 
     fn accepting(&mut self, yes: bool) {
+        if !yes {
+            self.turnstile.shut();
+        }
         self.inner.accepting(yes);
     }
 
@@ -225,6 +248,7 @@ impl<D: Driver> Driver for Checked<D> {
 
     fn next(&mut self, slots: &mut Slots<'_>) -> Option<Completion> {
         let completion = self.inner.next(slots)?;
+        let _checks = aside();
         self.check(&completion);
         Some(completion)
     }

@@ -8,8 +8,7 @@ use super::client::{Plan, Transcript};
 use super::faults::Faults;
 use super::later::Lent;
 use super::net::Net;
-use super::seam::Seam;
-use super::stage::{Props, SHAPES, STAGE, Stage};
+use super::stage::{Entrance, Props, SHAPES, STAGE, Stage};
 
 /// The clients, and the server that they meet: the real worker with the application of the
 /// challenge, on a kernel without faults.
@@ -66,8 +65,11 @@ impl Crowd {
                 app: &mut stage.app,
                 later: &mut stage.later,
             };
-            let (limits, most) = (Limits::DEFAULT, self.per_address_max);
-            let mut worker = props.worker(Seam::Readiness, net, app, limits, self.open_max, most);
+            let entrance = Entrance {
+                per_address_max: self.per_address_max,
+                ..Entrance::plain(self.open_max)
+            };
+            let mut worker = props.worker(entrance, net, app, Limits::DEFAULT);
             let end = Instant::from_millis(ms);
             while worker.driver().now() < end {
                 let Ok(_) = worker.turn(Some(end));

@@ -83,7 +83,8 @@ impl Scenario {
             Ending::Finished if !may_be_cut => State::Closed,
             _ => State::Open,
         };
-        let crowded = self.reserve > 0 && self.open_max < self.clients.len();
+        let crowded = self.per_address_max.is_some()
+            || self.reserve > 0 && self.open_max < self.clients.len();
         // This one answer comes whatever was asked, and before it is read.
         let busy = crowded && transcript.received.starts_with(b"HTTP/1.1 503");
         let methods = script.expected.iter().map(|e| e.method.to_owned());

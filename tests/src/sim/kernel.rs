@@ -11,6 +11,7 @@ use super::faults::Faults;
 use super::hap::Hap;
 use super::net::{Net, SimSocket};
 use super::rng::Rng;
+use super::strict::aside;
 
 /// A simulated [`Kernel`]; see the [module](crate::sim).
 #[derive(Debug)]
@@ -53,10 +54,10 @@ impl SimKernel {
 
     /// What is true of the next socket on the ready list.
     fn fresh(&mut self) -> Option<Event> {
-        let at = self.net.pop_ready()?;
+        let (at, way) = self.net.pop_news()?;
         if self.net.rng.chance(self.net.faults.delay) {
             self.net.haps.note(Hap::EventDelayed);
-            self.net.wake_soon(at);
+            self.net.wake_soon(at, way);
             return None;
         }
         let event = self.net.links[at].event()?;
@@ -97,6 +98,10 @@ impl SimKernel {
                 count += 1;
             }
         }
+        let more = self.net.has_ready() || !self.again.is_empty();
+        self.net
+            .haps
+            .note_if(more && count == most, Hap::ListTooShort);
         count
     }
 }
@@ -120,6 +125,7 @@ impl Kernel for SimKernel {
     type Error = Infallible;
 
     fn poll(&mut self, events: &mut [Event], until: Option<Instant>) -> Result<usize, Infallible> {
+        let _aside = aside();
         self.net.begin_turn();
         if self.net.interrupted().is_err() {
             return Ok(0);
@@ -134,10 +140,13 @@ impl Kernel for SimKernel {
     }
 
     fn accept(&mut self) -> Result<(SimSocket, Address), Trouble> {
+        let _aside = aside();
         self.net.accept()
     }
 
     fn register(&mut self, socket: &SimSocket, token: u64) -> Result<(), Trouble> {
+        let _aside = aside();
+        self.net.taken();
         if self.net.rng.chance(self.net.faults.unregistered) {
             self.net.haps.note(Hap::Unregistered);
             self.net.turn_away(socket);
@@ -148,18 +157,22 @@ impl Kernel for SimKernel {
     }
 
     fn recv(&mut self, socket: &SimSocket, into: &mut [u8]) -> Result<usize, Trouble> {
+        let _aside = aside();
         self.net.recv(socket, into)
     }
 
     fn send(&mut self, socket: &SimSocket, from: &[u8]) -> Result<usize, Trouble> {
+        let _aside = aside();
         self.net.send(socket, from)
     }
 
     fn shutdown(&mut self, socket: &SimSocket) {
+        let _aside = aside();
         self.net.shutdown(socket);
     }
 
     fn close(&mut self, socket: SimSocket, abort: bool) {
+        let _aside = aside();
         if let Some(token) = self.net.links[socket.at()].token
             && self.net.rng.chance(self.net.faults.stale)
         {
@@ -175,6 +188,7 @@ impl Kernel for SimKernel {
     }
 
     fn stop_listening(&mut self) {
+        let _aside = aside();
         self.net.stop_listening();
     }
 

@@ -14,6 +14,7 @@ use barewire_core::driver::{Instant, PeerId};
 use barewire_core::wire::Status;
 
 use super::hap::{Hap, Haps};
+use super::strict::aside;
 
 /// Where the requests that are put off go.
 pub(crate) const PATH: &str = "/later/";
@@ -59,6 +60,7 @@ impl App for Lent<'_> {
             .and_then(|ms| ms.parse().ok());
         let now = context.now();
         let due = ms.map(|ms: u64| Instant(now.0 + ms * 1_000_000));
+        let _aside = aside();
         let old = self.later.waiting.insert(context.peer(), (now, due));
         assert!(old.is_none(), "{:?} waits twice", context.peer());
         self.later.haps.note(Hap::Deferred);

@@ -1,8 +1,45 @@
-//! One simulated connection: a queue of bytes each way, and what epoll would know of it.
+//! One simulated connection: a queue of bytes each way, and what a kernel would know of it.
 
 use std::collections::VecDeque;
 
 use barewire_core::driver::Event;
+
+/// In which direction something is new: from the client, or to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    /// In none.
+    #[default]
+    None,
+    /// Bytes or their end have come.
+    In,
+    /// There is room, or no use in it.
+    Out,
+    /// Both.
+    Both,
+}
+
+impl Way {
+    pub(crate) fn is_none(self) -> bool {
+        self == Way::None
+    }
+
+    pub(crate) fn is_in(self) -> bool {
+        matches!(self, Way::In | Way::Both)
+    }
+
+    pub(crate) fn is_out(self) -> bool {
+        matches!(self, Way::Out | Way::Both)
+    }
+
+    /// This and the other.
+    pub(crate) fn and(self, other: Way) -> Way {
+        match (self, other) {
+            (Way::None, one) | (one, Way::None) => one,
+            (one, other) if one == other => one,
+            _ => Way::Both,
+        }
+    }
+}
 
 /// A connection as the server's kernel sees it.
 #[derive(Debug)]
@@ -25,8 +62,10 @@ pub(crate) struct Link {
     pub(crate) held: bool,
     /// Registered under this.
     pub(crate) token: Option<u64>,
-    /// Stands on the ready list.
-    pub(crate) ready: bool,
+    /// Its number among the descriptors, where that matters.
+    pub(crate) number: Option<usize>,
+    /// What is new; with that it stands on the ready list.
+    pub(crate) news: Way,
     /// A send came back short: an edge is due once there is room.
     pub(crate) no_space: bool,
     /// An event has said that the client sends no more: no further edge for what is in `inbox`.
@@ -47,7 +86,8 @@ impl Link {
             deserted: false,
             held: false,
             token: None,
-            ready: false,
+            number: None,
+            news: Way::None,
             no_space: false,
             told_end: false,
             draining: false,

@@ -2,16 +2,22 @@
 //! calls on sockets. [`SimKernel`](super::SimKernel) tells readiness of it, [`Ring`](super::Ring)
 //! completes.
 
+mod calls;
+mod clients;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroU32;
 
-use barewire_core::driver::{Address, Instant, Trouble};
+use barewire_core::driver::Instant;
+use barewire_macos::kqueue::Waker;
 
-use super::client::{Client, Ending, Plan, Step, Transcript};
+use super::client::{Client, Ending, Plan, Transcript};
+use super::door::Door;
 use super::faults::Faults;
 use super::hap::{Hap, Haps};
-use super::link::Link;
+use super::link::{Link, Way};
+use super::queue::SimQueue;
 use super::rng::Rng;
 
 /// The server's end of a simulated connection. Closed by [`Net`] only: a socket that is merely
@@ -34,13 +40,15 @@ enum Act {
     /// The client takes answers.
     Drain(usize),
     /// An edge.
-    Wake(usize),
+    Wake(usize, Way),
     /// An edge of the listener.
     WakeListener,
     /// A reset arrives.
     Reset(usize),
     /// Another thread orders this much of the worker, and wakes it.
     Order(u8),
+    /// The thread that accepts for the worker looks up.
+    Door,
 }
 
 /// The simulated network; see the [module](crate::sim).
@@ -60,8 +68,14 @@ pub struct Net {
     ready: VecDeque<usize>,
     pub(super) listener_ready: bool,
     pub(super) listening: bool,
+    /// The number of the listening socket, where that matters.
+    pub(super) listener: Option<usize>,
     /// Another thread woke the worker, which has not heard of it.
     pub(super) woken: bool,
+    /// What wakes the worker instead, where that is a call of its own.
+    pub(super) waker: Option<Waker<SimQueue>>,
+    /// Who accepts for the worker, if somebody does.
+    pub(super) door: Option<Box<Door>>,
     order: u8,
     held: usize,
     idle: bool,
@@ -91,7 +105,10 @@ impl Net {
             ready: VecDeque::new(),
             listener_ready: false,
             listening: true,
+            listener: None,
             woken: false,
+            waker: None,
+            door: None,
             order: 0,
             held: 0,
             idle: false,
@@ -156,6 +173,11 @@ impl Net {
         self.polls
     }
 
+    /// Connections that nobody has accepted.
+    pub(super) fn waiting(&self) -> usize {
+        self.backlog.len()
+    }
+
     fn plan(&mut self, after_nanos: u64, act: Act) {
         self.planned += 1;
         let at = self.now.saturating_add(after_nanos);
@@ -171,15 +193,28 @@ impl Net {
         self.plan(nanos as u64, act);
     }
 
-    fn wake(&mut self, at: usize) {
+    fn wake(&mut self, at: usize, way: Way) {
         // The planted bug: see `Faults::lost_edge`.
         if self.rng.chance(self.faults.lost_edge) {
             return;
         }
         let link = &mut self.links[at];
-        if link.token.is_some() && !link.ready {
-            link.ready = true;
-            self.ready.push_back(at);
+        if link.token.is_some() {
+            if link.news.is_none() {
+                self.ready.push_back(at);
+            }
+            link.news = link.news.and(way);
+        }
+    }
+
+    /// Wakes the worker, as another thread does it.
+    pub(super) fn wake_worker(&mut self) {
+        match &self.waker {
+            Some(waker) => waker.wake(),
+            None => {
+                self.haps.note_if(self.woken, Hap::WakesCoalesced);
+                self.woken = true;
+            }
         }
     }
 
@@ -196,122 +231,37 @@ impl Net {
                 self.step(at);
             }
             Act::Drain(at) => self.drain(at),
-            Act::Wake(at) => self.wake(at),
+            Act::Wake(at, way) => self.wake(at, way),
             Act::WakeListener => self.listener_ready = true,
             Act::Order(order) => {
                 self.order = self.order.max(order);
-                self.haps.note_if(self.woken, Hap::WakesCoalesced);
                 // The planted bug: see `Faults::lost_wake`.
-                self.woken |= !self.rng.chance(self.faults.lost_wake);
+                if !self.rng.chance(self.faults.lost_wake) {
+                    self.wake_worker();
+                }
             }
             Act::Reset(at) => {
                 self.links[at].reset = true;
-                self.wake(at);
+                self.wake(at, Way::Both);
             }
-        }
-    }
-
-    /// Puts the client's next step on the agenda, unless it is there or has to wait.
-    fn go_on(&mut self, at: usize) {
-        let client = &mut self.clients[at];
-        let waits = match client.steps.front() {
-            Some(Step::Await(count)) => client.transcript.received.len() < *count,
-            Some(_) => false,
-            None => true,
-        };
-        if waits || client.scheduled {
-            return;
-        }
-        client.scheduled = true;
-        match client.steps.front() {
-            Some(Step::Pause(ms)) => {
-                let nanos = ms * 1_000_000;
-                self.plan(nanos, Act::Go(at));
-            }
-            _ => self.plan_soon(Act::Go(at)),
-        }
-    }
-
-    fn step(&mut self, at: usize) {
-        let (client, link) = (&mut self.clients[at], &mut self.links[at]);
-        match client.steps.pop_front() {
-            Some(Step::Send(mut bytes)) => {
-                let n = match self.rng.below(3) {
-                    0 => bytes.len(),
-                    1 => self.rng.one_to(bytes.len()).min(bytes.len()),
-                    _ => self.rng.one_to(8).min(bytes.len()),
-                };
-                client.say(n, self.now);
-                let rest = bytes.split_off(n);
-                link.inbox.extend(bytes);
-                if !rest.is_empty() {
-                    client.steps.push_front(Step::Send(rest));
+            Act::Door => {
+                if let Some(door) = &mut self.door {
+                    door.is_due = true;
                 }
-                self.wake(at);
             }
-            Some(Step::Deaf) => client.deaf = true,
-            Some(Step::HalfClose) => {
-                link.fin = true;
-                self.wake(at);
-            }
-            Some(Step::Close) => {
-                link.fin = true;
-                link.deserted = true;
-                // Answers that nobody read turn the end into a reset.
-                link.reset |= !link.outbox.is_empty();
-                link.outbox.clear();
-                client.end(Ending::Left);
-                self.wake(at);
-            }
-            Some(Step::Abort) => {
-                link.reset = true;
-                link.deserted = true;
-                link.outbox.clear();
-                client.end(Ending::Left);
-                self.wake(at);
-            }
-            Some(Step::Pause(_) | Step::Await(_)) | None => {}
-        }
-        self.go_on(at);
-    }
-
-    /// The client takes some of the answers.
-    fn drain(&mut self, at: usize) {
-        let (client, link) = (&mut self.clients[at], &mut self.links[at]);
-        link.draining = false;
-        if client.deaf && link.held {
-            return;
-        }
-        let n = match self.rng.below(2) {
-            0 => link.outbox.len(),
-            _ => self.rng.one_to(link.outbox.len()).min(link.outbox.len()),
-        };
-        client.hear(link.outbox.drain(..n), self.now);
-        if link.server_fin && link.outbox.is_empty() {
-            client.end(Ending::Finished);
-        }
-        let more = !link.outbox.is_empty();
-        if link.no_space && link.has_room() {
-            link.no_space = false;
-            self.wake(at);
-        }
-        if more {
-            self.start_drain(at);
-        }
-        self.go_on(at);
-    }
-
-    fn start_drain(&mut self, at: usize) {
-        if !core::mem::replace(&mut self.links[at].draining, true) {
-            self.plan_soon(Act::Drain(at));
         }
     }
 
     /// The next connection of which something new is true.
     pub(super) fn pop_ready(&mut self) -> Option<usize> {
+        self.pop_news().map(|(at, _)| at)
+    }
+
+    /// The same, and in which direction it is.
+    pub(super) fn pop_news(&mut self) -> Option<(usize, Way)> {
         let at = self.ready.pop_front()?;
-        self.links[at].ready = false;
-        Some(at)
+        let way = std::mem::take(&mut self.links[at].news);
+        Some((at, way))
     }
 
     /// A turn begins. Work takes time, and now and then the clock leaps.
@@ -335,6 +285,34 @@ impl Net {
             }
             self.agenda.pop();
             self.act(act);
+            self.tend_door();
+        }
+        self.tend_door();
+    }
+
+    /// Lets the thread that accepts do its work, if it has any.
+    fn tend_door(&mut self) {
+        let stops = self.order > 0;
+        loop {
+            let due = stops || self.listener_ready;
+            match self.door.take_if(|door| due || door.is_due) {
+                Some(door) if stops => (*door).end(self),
+                Some(door) => self.door = door.turn(self),
+                None => break,
+            }
+        }
+    }
+
+    /// The thread that accepts looks up after so many nanoseconds.
+    pub(super) fn plan_door(&mut self, after_nanos: u64) {
+        self.plan(after_nanos, Act::Door);
+    }
+
+    /// The worker takes a connection over.
+    pub(super) fn taken(&mut self) {
+        if let Some(mut door) = self.door.take() {
+            door.taken(self);
+            self.door = Some(door);
         }
     }
 
@@ -363,204 +341,13 @@ impl Net {
         !self.ready.is_empty()
     }
 
-    pub(super) fn interrupted(&mut self) -> Result<(), Trouble> {
-        match self.rng.chance(self.faults.interrupt) {
-            true => {
-                self.haps.note(Hap::Interrupted);
-                Err(Trouble::Interrupted)
-            }
-            false => Ok(()),
-        }
-    }
-
-    pub(super) fn accept(&mut self) -> Result<(SimSocket, Address), Trouble> {
-        self.interrupted()?;
-        if self.backlog.is_empty() || !self.listening {
-            return Err(Trouble::WouldBlock);
-        }
-        if self.rng.chance(self.faults.again) {
-            self.haps.note(Hap::AcceptAgain);
-            self.plan_soon(Act::WakeListener);
-            return Err(Trouble::WouldBlock);
-        }
-        if self.faults.descriptors > 0 && self.held >= self.faults.descriptors.into() {
-            self.haps.note(Hap::ProcessFull);
-            return Err(Trouble::Exhausted);
-        }
-        if self.rng.chance(self.faults.exhausted) {
-            let (hap, trouble) = [
-                (Hap::SystemFull, Trouble::Exhausted),
-                (Hap::NoMemory, Trouble::Exhausted),
-                (Hap::AcceptFailed, Trouble::Other(99)),
-            ][self.rng.below(3)];
-            self.haps.note(hap);
-            return Err(trouble);
-        }
-        if self.rng.chance(self.faults.aborted) {
-            self.haps.note(Hap::AcceptAborted);
-            return Err(Trouble::Aborted);
-        }
-        let at = self.backlog.pop_front().ok_or(Trouble::WouldBlock)?;
-        self.links[at].held = true;
-        self.held += 1;
-        let number = NonZeroU32::MIN.saturating_add(at as u32);
-        let client = std::net::SocketAddr::from((self.clients[at].from, at as u16));
-        Ok((SimSocket(number), Address::new(client)))
-    }
-
-    /// News of this socket are for `token` from now on.
-    pub(super) fn name(&mut self, socket: &SimSocket, token: u64) {
-        let at = socket.at();
-        self.links[at].token = Some(token);
-        self.clients[at].transcript.times.accepted = Some(Instant(self.now));
-        // What is true already counts as news.
-        self.wake(at);
-    }
-
-    /// The server could not do with this client.
-    pub(super) fn turn_away(&mut self, socket: &SimSocket) {
-        self.clients[socket.at()].end(Ending::Refused);
-    }
-
     /// Something is new of this socket, soon.
-    pub(super) fn wake_soon(&mut self, at: usize) {
-        self.plan_soon(Act::Wake(at));
+    pub(super) fn wake_soon(&mut self, at: usize, way: Way) {
+        self.plan_soon(Act::Wake(at, way));
     }
 
     /// The same for the listener.
     pub(super) fn wake_listener_soon(&mut self) {
         self.plan_soon(Act::WakeListener);
-    }
-
-    pub(super) fn recv(&mut self, socket: &SimSocket, into: &mut [u8]) -> Result<usize, Trouble> {
-        assert!(!into.is_empty(), "a read of nothing");
-        self.interrupted()?;
-        let at = socket.at();
-        let link = &mut self.links[at];
-        if link.reset && !self.rng.chance(self.faults.reset_keeps_bytes) {
-            link.inbox.clear();
-        }
-        if link.inbox.is_empty() {
-            return match (link.reset, link.fin) {
-                (true, _) => {
-                    self.haps.note(Hap::Reset);
-                    Err(Trouble::Lost)
-                }
-                (_, true) => {
-                    self.haps.note_if(!link.deserted, Hap::HalfClosed);
-                    Ok(0)
-                }
-                _ => Err(Trouble::WouldBlock),
-            };
-        }
-        if !link.told_end && self.rng.chance(self.faults.again) {
-            self.haps.note(Hap::ReadAgain);
-            self.plan_soon(Act::Wake(at));
-            return Err(Trouble::WouldBlock);
-        }
-        let mut n = into.len().min(link.inbox.len());
-        if self.rng.chance(self.faults.short) {
-            n = self.rng.one_to(n).min(n);
-        }
-        self.haps
-            .note_if(n < link.inbox.len().min(into.len()), Hap::ShortRead);
-        self.haps
-            .note_if(link.fin || link.reset, Hap::EndBehindData);
-        for (into, byte) in into.iter_mut().zip(link.inbox.drain(..n)) {
-            *into = byte;
-        }
-        // As if the rest had arrived just after.
-        if n < into.len() && !link.inbox.is_empty() && !link.told_end {
-            self.plan_soon(Act::Wake(at));
-        }
-        self.clients[at].touch(Instant(self.now), true);
-        Ok(n)
-    }
-
-    pub(super) fn send(&mut self, socket: &SimSocket, from: &[u8]) -> Result<usize, Trouble> {
-        assert!(!from.is_empty(), "a send of nothing");
-        self.interrupted()?;
-        let at = socket.at();
-        let link = &mut self.links[at];
-        if link.reset || link.server_fin {
-            self.haps.note(Hap::Reset);
-            return Err(Trouble::Lost);
-        }
-        if link.deserted {
-            self.plan_soon(Act::Reset(at));
-            return Ok(from.len());
-        }
-        let room = link.room();
-        if room == 0 {
-            link.no_space = true;
-            return Err(Trouble::WouldBlock);
-        }
-        if self.rng.chance(self.faults.again) {
-            self.haps.note(Hap::WriteAgain);
-            self.plan_soon(Act::Wake(at));
-            return Err(Trouble::WouldBlock);
-        }
-        let mut n = room.min(from.len());
-        if self.rng.chance(self.faults.short) {
-            n = self.rng.one_to(n).min(n);
-        }
-        self.haps.note_if(n < from.len(), Hap::ShortWrite);
-        link.outbox.extend(&from[..n]);
-        if n < from.len() {
-            link.no_space = true;
-            if n < room {
-                self.plan_soon(Act::Wake(at));
-            }
-        }
-        self.clients[at].touch(Instant(self.now), false);
-        self.start_drain(at);
-        Ok(n)
-    }
-
-    pub(super) fn shutdown(&mut self, socket: &SimSocket) {
-        let at = socket.at();
-        self.links[at].server_fin = true;
-        let times = &mut self.clients[at].transcript.times;
-        times.ended.get_or_insert(Instant(self.now));
-        if self.links[at].fin {
-            // Both directions are shut: a hang-up.
-            self.wake(at);
-        }
-        self.start_drain(at);
-    }
-
-    pub(super) fn close(&mut self, socket: SimSocket, abort: bool) {
-        let at = socket.at();
-        let link = &mut self.links[at];
-        assert!(link.held, "closed twice");
-        link.held = false;
-        let times = &mut self.clients[at].transcript.times;
-        times.ended.get_or_insert(Instant(self.now));
-        times.closed = Some(Instant(self.now));
-        link.token = None;
-        self.held -= 1;
-        // To close with unread bytes is to reset, and the reset may overtake answers.
-        if abort || !link.inbox.is_empty() {
-            if abort || self.rng.chance(128) {
-                link.outbox.clear();
-            }
-            let now = self.now;
-            self.clients[at].hear(link.outbox.drain(..), now);
-            self.clients[at].end(Ending::Reset);
-        } else {
-            link.server_fin = true;
-            self.start_drain(at);
-        }
-    }
-
-    pub(super) fn stop_listening(&mut self) {
-        self.listening = false;
-        for at in self.backlog.drain(..) {
-            self.clients[at].end(Ending::Refused);
-        }
-    }
-
-    pub(super) fn local(&self) -> Address {
-        Address::new(std::net::SocketAddr::from(([10, 0, 0, 2], 80)))
     }
 }

@@ -40,7 +40,9 @@ impl Scenario {
         writeln!(out, "    punctual: {},", self.punctual)?;
         writeln!(out, "    shape: {},", self.shape)?;
         writeln!(out, "    slots: {},", self.slots)?;
+        writeln!(out, "    ring_places: {:?},", self.ring_places)?;
         writeln!(out, "    open_max: {},", self.open_max)?;
+        writeln!(out, "    per_address_max: {:?},", self.per_address_max)?;
         writeln!(out, "    reserve: {},", self.reserve)?;
         writeln!(out, "    drain_ms: {:?},", self.drain_ms)?;
         writeln!(out, "    other_ms: {:?},", self.other_ms)?;

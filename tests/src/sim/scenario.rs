@@ -13,7 +13,8 @@ use super::net::Net;
 use super::rng::Rng;
 use super::script::{self, Body, Script, Terms};
 use super::seam::Seam;
-use super::stage::{Props, SHAPES, STAGE, Stage};
+use super::stage::{Entrance, Props, SHAPES, STAGE, Stage};
+use super::strict::strict;
 
 /// What a seed makes: the clients, and the server that they meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +34,12 @@ pub struct Scenario {
     pub shape: usize,
     /// Slots of the worker.
     pub slots: usize,
+    /// Places of the ring from a thread that accepts for the worker; else the worker does.
+    pub ring_places: Option<usize>,
     /// Connections that are served at a time.
     pub open_max: usize,
+    /// Those of one address, if that is limited.
+    pub per_address_max: Option<u32>,
     /// Further ones that are told 503.
     pub reserve: usize,
     /// Milliseconds after which the server is told to stop.
@@ -99,6 +104,7 @@ impl Scenario {
         let punctual = rng.chance(80);
         let pressed = !punctual && rng.chance(128);
         let limited = !punctual && !pressed && rng.chance(60);
+        let shared = !punctual && !pressed && rng.chance(60);
         let shape = rng.below(SHAPES.len());
         let (recv_bytes, send_bytes) = SHAPES[shape];
         let terms = Terms {
@@ -107,11 +113,20 @@ impl Scenario {
             stalls: punctual || pressed,
             handler_stalls: punctual,
             echo_bytes_max: [40_000, 10_000][rng.below(2)],
+            addresses: rng.one_to(3) as u8,
         };
-        let (open_max, reserve) = match limited {
+        let (open_max, mut reserve) = match limited {
             true => (rng.one_to(clients), 1 + rng.below(4)),
             false => (rng.one_to(clients) + if punctual { clients } else { 0 }, 0),
         };
+        let per_address_max = shared.then(|| rng.one_to(4) as u32);
+        if shared && reserve == 0 {
+            reserve = 1 + rng.below(4);
+        }
+        let seam = Seam::ALL[(seed % 3) as usize];
+        // A driver by completions accepts by itself.
+        let handed = seam != Seam::Ring && rng.chance(60);
+        let ring_places = handed.then(|| rng.one_to(3));
         let mut faults = match rng.below(6) {
             0 => Faults::NONE,
             _ => Faults::any(rng),
@@ -125,7 +140,7 @@ impl Scenario {
         }
         Scenario {
             seed,
-            seam: [Seam::Readiness, Seam::Ring][usize::from(rng.chance(110))],
+            seam,
             faults,
             // Deadlines are kept in 32 bits of milliseconds, which wrap after 49 days.
             clock_ms: match rng.below(4) {
@@ -141,7 +156,9 @@ impl Scenario {
             } else {
                 rng.one_to(clients)
             },
+            ring_places,
             open_max,
+            per_address_max,
             reserve,
             drain_ms: rng.chance(20).then(|| rng.below(60) as u64),
             other_ms: rng.chance(80).then(|| rng.one_to(3) as u64),
@@ -236,14 +253,21 @@ impl Scenario {
             app: &mut stage.app,
             later: &mut stage.later,
         };
-        let (limits, all) = (self.limits(), u32::MAX);
-        let mut worker = props.worker(self.seam, self.net(), app, limits, self.open_max, all);
+        let entrance = Entrance {
+            seam: self.seam,
+            ring_places: self.ring_places,
+            open_max: self.open_max,
+            per_address_max: self.per_address_max.unwrap_or(u32::MAX),
+        };
+        let mut worker = props.worker(entrance, self.net(), app, self.limits());
         let mut rng = Rng::new(self.seed ^ 0x07e2);
         let mut other_at = self.other_ms.map(|_| Instant(0));
         let (mut heard, mut woken) = (0, 0);
         let turns_max = self.turns_max();
         loop {
+            let product = strict();
             let Ok(notified) = worker.turn(None);
+            drop(product);
             woken += u64::from(notified);
             let net = worker.driver().inner().net();
             if net.is_idle() {
@@ -270,15 +294,20 @@ impl Scenario {
             }
         }
         let (open, free, tally) = (worker.open(), worker.free_slots(), worker.tally());
+        let (refused, crowded) = worker.driver().refused();
         let net = worker.driver().inner().net();
         let (sockets, order) = (net.sockets(), net.order());
-        let play = Play {
+        let mut play = Play {
             transcripts: net.transcripts().cloned().collect(),
             jumped_ms: net.jumped_ms(),
             gave_way: tally.gave_way,
             polls: net.polls(),
             haps: *net.haps(),
         };
+        play.haps.note_all(crowded, Hap::AddressFull);
+        if tally.refused != refused {
+            return Err(format!("{} refused, {refused} were to", tally.refused));
+        }
         if heard < order || woken != play.haps.count(Hap::Woken) {
             return Err(format!("sleeps: {heard} of order {order}, woken {woken}"));
         }

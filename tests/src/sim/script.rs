@@ -123,6 +123,8 @@ pub(crate) struct Terms {
     pub(crate) stalls: bool,
     /// Bytes of an echo at most.
     pub(crate) echo_bytes_max: usize,
+    /// Addresses that they come from.
+    pub(crate) addresses: u8,
 }
 
 /// A client in the making.
@@ -167,6 +169,7 @@ pub(crate) fn script(rng: &mut Rng, terms: Terms) -> Script {
         _ => Fate::Orderly,
     };
     let mut plan = Plan::new([]);
+    plan.from = [10, 0, 0, rng.one_to(terms.addresses.into()) as u8];
     plan.connect_within_ms = [0, 10, 50][rng.below(3)];
     plan.window = 32 + [rng.below(64), rng.below(4096), 65_536][rng.below(3)];
     if fate == Fate::Stalls(Stall::Send) {

@@ -3,9 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use super::hap::Haps;
+use super::hap::{Hap, Haps};
 use super::scenario::{Outcome, Scenario};
+use super::seam::Seam;
 
 /// What many seeds came to.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +16,24 @@ pub struct Seeds {
     pub runs: u64,
     /// The sum of all outcomes; without their transcripts.
     pub all: Outcome,
+    /// The same for each seam, in the order of [`Seam::ALL`].
+    pub seams: [OnSeam; Seam::ALL.len()],
     /// The most turns that a run took, and its seed.
     pub longest: (u64, u64),
     /// Of the failures that were found, that with the lowest seed.
     pub failure: Option<Failure>,
+}
+
+/// What the runs on one seam came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OnSeam {
+    /// How many.
+    pub runs: u64,
+    /// How long they took, all together; next to another seam's this says which is slower, even
+    /// while the machine has other things to do.
+    pub took: Duration,
+    /// What the network did.
+    pub haps: Haps,
 }
 
 /// A seed that failed.
@@ -60,8 +76,10 @@ pub fn seeds(range: std::ops::Range<u64>, threads: usize) -> Seeds {
                 break;
             }
             for seed in from..to {
-                match attempt(&Scenario::new(seed)) {
-                    Ok(outcome) => mine.note(seed, &outcome),
+                let began = Instant::now();
+                let scenario = Scenario::new(seed);
+                match attempt(&scenario) {
+                    Ok(outcome) => mine.note(&scenario, &outcome, began.elapsed()),
                     Err(fault) => {
                         mine.failure = Some(Failure { seed, fault });
                         // Who is at a lower seed goes on, so the lowest one is found.
@@ -84,9 +102,13 @@ pub fn seeds(range: std::ops::Range<u64>, threads: usize) -> Seeds {
 }
 
 impl Seeds {
-    fn note(&mut self, seed: u64, one: &Outcome) {
+    fn note(&mut self, scenario: &Scenario, one: &Outcome, took: Duration) {
         self.runs += 1;
-        self.longest = self.longest.max((one.polls, seed));
+        self.longest = self.longest.max((one.polls, scenario.seed));
+        let of_seam = &mut self.seams[scenario.seam as usize];
+        of_seam.runs += 1;
+        of_seam.took += took;
+        of_seam.haps.add(&one.haps);
         self.sum(one);
     }
 
@@ -106,6 +128,11 @@ impl Seeds {
         self.runs += other.runs;
         self.longest = self.longest.max(other.longest);
         self.sum(&other.all);
+        for (all, more) in self.seams.iter_mut().zip(&other.seams) {
+            all.runs += more.runs;
+            all.took += more.took;
+            all.haps.add(&more.haps);
+        }
         let lowest = |failure: &Option<Failure>| failure.as_ref().map_or(u64::MAX, |f| f.seed);
         if lowest(&other.failure) < lowest(&self.failure) {
             self.failure = other.failure;
@@ -115,5 +142,27 @@ impl Seeds {
     /// What the network did, of all runs together.
     pub fn haps(&self) -> &Haps {
         &self.all.haps
+    }
+
+    /// What the network did in the runs on one seam.
+    pub fn haps_on(&self, seam: Seam) -> &Haps {
+        &self.seams[seam as usize].haps
+    }
+
+    /// One line for each kind of hap, with a column for each seam.
+    pub fn table(&self) -> String {
+        let mut table = String::new();
+        let mut row = |name: &str, count: &dyn Fn(&OnSeam) -> u64| {
+            for of_seam in &self.seams {
+                table.push_str(&format!("{:>11}", count(of_seam)));
+            }
+            table.push_str(&format!(" {name}\n"));
+        };
+        row(&format!("runs on {:?}", Seam::ALL), &|one| one.runs);
+        row("ms, together", &|one| one.took.as_millis() as u64);
+        for hap in Hap::ALL {
+            row(&format!("{hap:?}"), &|one| one.haps.count(hap));
+        }
+        table
     }
 }

@@ -124,6 +124,8 @@ fn candidates(from: &Scenario) -> Vec<Scenario> {
     for at in 0..from.faults.clone().kinds().len() {
         with(&|next| *next.faults.kinds()[at].1 = 0);
     }
+    with(&|next| next.ring_places = None);
+    with(&|next| next.per_address_max = None);
     with(&|next| next.wakes_ms.clear());
     with(&|next| next.other_ms = None);
     with(&|next| next.drain_ms = None);

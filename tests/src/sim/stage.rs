@@ -70,8 +70,7 @@ impl Stage {
             app: &mut self.app,
             later: &mut self.later,
         };
-        let seam = Seam::Readiness;
-        let mut worker = props.worker(seam, net, app, Limits::DEFAULT, 1, u32::MAX);
+        let mut worker = props.worker(Entrance::plain(1), net, app, Limits::DEFAULT);
         while !worker.driver().inner().net().is_idle() {
             let Ok(_) = worker.turn(None);
         }
@@ -114,6 +113,28 @@ pub(crate) struct Props {
     shape: usize,
 }
 
+/// How connections come to a worker, and which of them are let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entrance {
+    pub(crate) seam: Seam,
+    /// Places of the ring from a thread that accepts, if there is one.
+    pub(crate) ring_places: Option<usize>,
+    pub(crate) open_max: usize,
+    pub(crate) per_address_max: u32,
+}
+
+impl Entrance {
+    /// By readiness, whoever comes first.
+    pub(crate) fn plain(open_max: usize) -> Entrance {
+        Entrance {
+            seam: Seam::Readiness,
+            ring_places: None,
+            open_max,
+            per_address_max: u32::MAX,
+        }
+    }
+}
+
 pub(crate) type Work<'m> = Worker<'m, Checked<Either<'m>>, Lent<'m>>;
 
 impl Props {
@@ -130,13 +151,17 @@ impl Props {
 
     pub(crate) fn worker<'m>(
         &'m mut self,
-        seam: Seam,
+        entrance: Entrance,
         net: Net,
         app: Lent<'m>,
         limits: Limits,
-        open_max: usize,
-        per_address_max: u32,
     ) -> Work<'m> {
+        let Entrance {
+            seam,
+            ring_places,
+            open_max,
+            per_address_max,
+        } = entrance;
         let deferred = VecDeque::with_capacity(self.peers.len());
         let waits = Waits::new(self.places.len());
         let admission = Admission {
@@ -153,7 +178,8 @@ impl Props {
             deferred,
             waits,
         };
-        let driver = Checked::new(Either::new(seam, net, &mut self.entries));
+        let driver = Either::new(seam, ring_places, net, &mut self.entries);
+        let driver = Checked::new(driver, open_max, per_address_max);
         let unix_time = || 1_800_000_000;
         Worker::new(driver, app, limits, memory, admission, unix_time)
     }

@@ -211,7 +211,7 @@ impl Kernel for Hoarder {
         let mut records = [Record::EMPTY; 8];
         let n = self.script.exchange(&[], &mut records, None)?;
         for record in &records[..n] {
-            let event = super::super::translate(record).unwrap();
+            let event = crate::watch::translate(record).unwrap();
             self.kept.push_back((record.ident, event));
         }
         let mut count = 0;

@@ -6,9 +6,9 @@ use barewire_core::driver::{Event, Instant};
 
 use crate::drill::Answers;
 
-/// What a client does next.
+/// One thing that a client does.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum Move {
     /// Waits until so many milliseconds have passed since the start.
     At(u64),
     Connect,
@@ -21,10 +21,10 @@ pub(super) enum Step {
     Reset,
 }
 
-/// A client's doings, and how many bytes it takes at a time.
+/// What a client does, and how many bytes it takes at a time.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) steps: Vec<Step>,
+pub(super) struct Visit {
+    pub(super) moves: Vec<Move>,
     pub(super) window: usize,
     /// Which of its requests are events, in order.
     pub(super) events: Vec<bool>,
@@ -41,8 +41,8 @@ pub(super) enum Stage {
 }
 
 #[derive(Debug)]
-pub(super) struct Link {
-    steps: VecDeque<Step>,
+pub(super) struct Line {
+    moves: VecDeque<Move>,
     window: usize,
     pub(super) stage: Stage,
     pub(super) token: Option<u64>,
@@ -65,11 +65,11 @@ pub(super) struct Link {
     pub(super) closes: u32,
 }
 
-impl Link {
-    pub(super) fn new(plan: &Plan) -> Link {
-        Link {
-            steps: plan.steps.iter().cloned().collect(),
-            window: plan.window,
+impl Line {
+    pub(super) fn new(visit: &Visit) -> Line {
+        Line {
+            moves: visit.moves.iter().cloned().collect(),
+            window: visit.window,
             stage: Stage::Before,
             token: None,
             incoming: VecDeque::new(),
@@ -95,35 +95,35 @@ impl Link {
             self.writable = true;
         }
         let mut connects = false;
-        while let Some(step) = self.steps.front() {
-            match step {
-                Step::At(ms) if now.millis() < *ms => break,
-                Step::At(_) => {}
-                Step::Connect => {
+        while let Some(next) = self.moves.front() {
+            match next {
+                Move::At(ms) if now.millis() < *ms => break,
+                Move::At(_) => {}
+                Move::Connect => {
                     self.stage = Stage::Waits;
                     connects = true;
                 }
-                Step::Send(bytes) => {
+                Move::Send(bytes) => {
                     self.incoming.extend(bytes);
                     self.readable = true;
                 }
-                Step::Answers(count) if self.finals < *count => break,
-                Step::Answers(_) => {}
-                Step::Fin => self.end(),
-                Step::Reset => {
+                Move::Answers(count) if self.finals < *count => break,
+                Move::Answers(_) => {}
+                Move::Fin => self.end(),
+                Move::Reset => {
                     self.reset = true;
                     self.readable = true;
                 }
             }
-            self.steps.pop_front();
+            self.moves.pop_front();
         }
         connects
     }
 
     /// When it goes on by itself.
     pub(super) fn due(&self) -> Option<Instant> {
-        match self.steps.front() {
-            Some(Step::At(ms)) => Some(Instant::from_millis(*ms)),
+        match self.moves.front() {
+            Some(Move::At(ms)) => Some(Instant::from_millis(*ms)),
             _ => None,
         }
     }
@@ -140,7 +140,7 @@ impl Link {
     /// The server's end of stream: the client has nothing more to say either.
     pub(super) fn shut(&mut self) {
         if !self.fin {
-            self.steps.clear();
+            self.moves.clear();
             self.end();
         }
     }
@@ -205,6 +205,6 @@ impl Link {
     pub(super) fn leave(&mut self) {
         self.stage = Stage::Over;
         self.token = None;
-        self.steps.clear();
+        self.moves.clear();
     }
 }
