@@ -28,8 +28,8 @@ pub const TICK_MS: u32 = 50;
 /// Nanoseconds after which deferred exchanges are asked again, if nothing else happens.
 const RETRY_NANOS: u64 = 100_000;
 
-/// So many fillings of the send buffer go out in one go of one connection: more than the answers to
-/// what one read brings; a long answer to a fast reader goes on behind those of the others.
+/// So many full send buffers go out in one go of one connection: twice what the answers to one read
+/// take; a long answer to a fast reader goes on behind those of the others.
 const SENDS_IN_PLACE_MAX: u32 = 4;
 
 /// What a worker has done so far.

@@ -46,8 +46,8 @@ impl Traced {
         let mut in_vain = 0;
         // "PID name(arguments) = result", or two lines of which the second says "resumed".
         for line in std::fs::read_to_string(&self.log).unwrap().lines() {
-            let accepts = line.contains("accept");
-            in_vain += usize::from(line.contains("EAGAIN") && !accepts);
+            let moves = line.contains("recvfrom") || line.contains("sendto");
+            in_vain += usize::from(moves && line.contains("EAGAIN"));
             let call = line.trim_start_matches(|c: char| c.is_ascii_digit());
             if let Some((name, _)) = call.trim_start().split_once('(')
                 && !name.contains(' ')
