@@ -1,6 +1,7 @@
 //! The manual: why Barewire is as it is. One page for each subject; the code says what, these pages
 //! say why.
 //!
+//! * [`boards`]: microcontrollers: what was run, and what HTTP takes of a board.
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`facts`]: what is claimed, in figures, each with the command that shows it.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
@@ -13,6 +14,7 @@
 //! The statistics explain themselves in [`stats`](crate::stats), the framing rules in
 //! `wire/length.rs`, the edges of the state machine in `connection/phase.rs`.
 
+pub mod boards;
 pub mod changes;
 pub mod choices;
 pub mod facts;

@@ -172,8 +172,8 @@ fn digits_of(size: [u64; 4], digits: &mut [u8; SUM_DIGITS]) {
     }
 }
 
-/// `sum / count` to [`AVERAGE_DIGITS`] significant digits, half to even, into zeros; zero if `count`
-/// is.
+/// `sum / count` to [`AVERAGE_DIGITS`] significant digits, half to even, into a quotient of zeros;
+/// it stays so if `count` is zero.
 ///
 /// Long division as on paper: one digit of the quotient at a time by repeated subtraction, which
 /// needs no division instruction and no 128-bit library call.
