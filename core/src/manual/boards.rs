@@ -28,26 +28,26 @@
 //! [edge-http](https://docs.rs/edge-http), for a Cortex-M4, at `opt-level = "z"`, fat link-time
 //! optimisation, one unit, panics that abort.
 //!
-//! * **The job**: `GET /`, `POST /event`, `GET /stats`, 404; keep-alive and close; deadlines kept by
-//! the same clock. Requests come in pieces of 24 bytes, on all connections by turns.
+//! * **The job**: `GET /`, `POST /event`, `GET /stats`, 404; keep-alive and close; deadlines kept
+//!   by the same clock. Requests come in pieces of 24 bytes, on all connections by turns.
 //! * **The application** is the same in all programs, also in the one without HTTP: JSON and exact
-//! statistics of Barewire. So it is in no difference. Nobody uses floats or serde.
-//! * **The transport** is in memory, and the same: no TCP/IP (smoltcp adds about 45 KB of flash to
-//! each), no semihosting but for one line at the end.
-//! * **The HTTP part** is flash less that of the program without HTTP: parsing, routes, answers, the
-//! poll loop; for the peers, which are `async`, their futures and `core::fmt`, which they use.
-//! Neither of them logs (their features for it are off).
-//! * **RAM a connection**: what is kept between polls, without the bytes of buffers: our driver with
-//! `Connection` and deadline, the peers' futures. That of edge-http has room for 16 headers and 64
-//! bytes of a body in it, both peers' for the text of `/stats`, which is on the stack in ours.
-//! * **Buffers**: all have 768 bytes for a request. Ours wants 512 more for answers; the peers write
-//! into the transport.
+//!   statistics of Barewire. So it is in no difference. Nobody uses floats or serde.
+//! * **The transport** is in memory, and the same: no TCP/IP, no semihosting but for one line at the end.
+//! * **The HTTP part** is flash less that of the program without HTTP: parsing, routes, answers,
+//!   the poll loop; for the peers, which are `async`, their futures and `core::fmt`, which they
+//!   use. Neither of them logs (their features for it are off).
+//! * **RAM a connection**: what is kept between polls, without the bytes of buffers: our driver
+//!   with `Connection` and deadline, the peers' futures. That of edge-http has room for 16 headers
+//!   and 64 bytes of a body in it, both peers' for the text of `/stats`, which is on the stack in
+//!   ours.
+//! * **Buffers**: all have 768 bytes for a request. Ours wants 512 more for answers; the peers
+//!   write into the transport.
 //! * **Stack**: painted before each turn, in which all connections are polled once, handlers
-//! included; the deepest turn counts. The futures themselves are not on it.
+//!   included; the deepest turn counts. The futures themselves are not on it.
 //! * **Not the same**: ours checks targets and hosts, decodes chunked bodies, answers 408 and 413,
-//! lingers at the close, and its router knows params and ways back. picoserve's router knows
-//! params, edge-http has none: a `match` decides. Only ours can tell a client why it refuses
-//! (feature `explain`).
+//!   lingers at the close, and its router knows params and ways back. picoserve's router knows
+//!   params, edge-http has none: a `match` decides. Only ours can tell a client why it refuses
+//!   (feature `explain`).
 //!
 //! # The tables
 //!
