@@ -60,3 +60,15 @@
 //! which is tested against the quick one. The ready status lines, `memmove`, maps of 64 bits in
 //! the router and copies of the same inlined function were the next; the texts of refusals are a
 //! feature.
+//!
+//! # What was aimed at, and missed
+//!
+//! | goal | without `explain` | as it comes |
+//! |---|---|---|
+//! | HTTP part of 20 KB of flash at most | 20,032 bytes: 32 above 20,000 | missed: 28.6 KB, the texts of refusals, their places and the reasons of 61 statuses |
+//! | 200 bytes of RAM a connection beside its buffers | met: 172 | met: 172 |
+//! | stack of a step with its handler of 1 KB | met: 1,000 bytes, of which 576 are the application's | missed: 1,136 bytes |
+//! | below both peers | flash and RAM: met. Stack: that of edge-http is less, 576 bytes, as its 1,432 bytes of state are off it | RAM: met; flash: both are smaller |
+//!
+//! Buffers are ours to lose: 1,280 bytes a connection and not 768, as answers wait in a buffer of
+//! ours. Connections, buffers and stack together take less than both peers' all the same.

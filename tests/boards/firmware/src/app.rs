@@ -42,12 +42,7 @@ pub(crate) fn answer(desk: &mut Desk<'_>, exchange: Exchange<'_>) -> Done {
         head, body, reply, ..
     } = exchange;
     match find(&head) {
-        Ok(Page::Root) => send(
-            reply,
-            Status::OK,
-            Some(FieldValue::TEXT),
-            b"Hello, board!\n",
-        ),
+        Ok(Page::Root) => send(reply, Status::OK, Some(TEXT), b"Hello, board!\n"),
         Ok(Page::Event) => match desk.event(body) {
             true => send(reply, Status::OK, None, b""),
             false => send(reply, Status::BAD_REQUEST, None, b""),
@@ -58,12 +53,18 @@ pub(crate) fn answer(desk: &mut Desk<'_>, exchange: Exchange<'_>) -> Done {
     }
 }
 
+/// A field line.
+type Line<'l> = (FieldName<'l>, FieldValue<'l>);
+
+const TEXT: Line<'_> = (FieldName::CONTENT_TYPE, FieldValue::TEXT);
+const JSON: Line<'_> = (FieldName::CONTENT_TYPE, FieldValue::JSON);
+
 /// Once for all answers: what builds one is inlined where it is called.
 #[inline(never)]
-fn send(reply: Reply<'_>, status: Status, kind: Option<FieldValue<'_>>, body: &[u8]) -> Done {
+fn send(reply: Reply<'_>, status: Status, line: Option<Line<'_>>, body: &[u8]) -> Done {
     let mut head = reply.status(status);
-    if let Some(kind) = kind {
-        head = head.field(FieldName::CONTENT_TYPE, kind);
+    if let Some((name, value)) = line {
+        head = head.field(name, value);
     }
     head.body(body)
         .unwrap_or_else(|Full(reply)| reply.bare(Status::INTERNAL_SERVER_ERROR))
@@ -93,16 +94,13 @@ fn find(head: &Head<'_>) -> Result<Page, (Status, Verbs)> {
 fn stats(desk: &Desk<'_>, reply: Reply<'_>) -> Done {
     let mut room = [0; STATE_BYTES];
     let text = desk.state(&mut room);
-    send(reply, Status::OK, Some(FieldValue::JSON), text)
+    send(reply, Status::OK, Some(JSON), text)
 }
 
 #[inline(never)]
 fn refuse(reply: Reply<'_>, status: Status, allow: Verbs) -> Done {
     let mut room = [0; ALLOW_BYTES_MAX];
-    let mut head = reply.status(status);
-    if let Some(methods) = FieldValue::new(allow.write(&mut room)) {
-        head = head.field(FieldName::ALLOW, methods);
-    }
-    head.body(b"")
-        .unwrap_or_else(|Full(reply)| reply.bare(status))
+    let methods = FieldValue::new(allow.write(&mut room));
+    let line = methods.map(|methods| (FieldName::ALLOW, methods));
+    send(reply, status, line, b"")
 }
