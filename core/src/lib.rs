@@ -17,8 +17,23 @@
 //! | [`json`] | scanner and writer for flat objects | |
 //! | [`wheel`] | timers | |
 //! | [`limits`] | every bound, with its unit and its reason | |
+//!
+//! The feature `explain` is on by default. Without it refusals have a status and no body, status
+//! lines have no reason, and none of these texts is linked in (see [`manual::boards`]).
 #![no_std]
 #![forbid(unsafe_code)]
+
+/// Whether the processor has vectors. Without them they are emulated, and the ways that are quick
+/// by them are neither quick nor small: there the plain ways, which every input may take anywhere,
+/// are the only ones.
+pub(crate) const VECTORS: bool = cfg!(any(
+    target_feature = "sse2",
+    all(target_feature = "neon", target_arch = "aarch64"),
+    target_feature = "simd128",
+));
+
+/// Whether refusals have a body: see [`connection::Refusals`].
+pub(crate) const EXPLAIN: bool = cfg!(feature = "explain");
 
 pub mod buffer;
 pub mod connection;

@@ -215,6 +215,20 @@ impl<'a> Draft<'a> {
     /// Appends to the draft.
     #[inline(always)]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
+        match crate::VECTORS {
+            true => self.put_here(bytes),
+            false => self.put_apart(bytes),
+        }
+    }
+
+    /// Small, where calls cost less than what is spared by none.
+    #[inline(never)]
+    fn put_apart(&mut self, bytes: &[u8]) {
+        self.put_here(bytes);
+    }
+
+    #[inline(always)]
+    fn put_here(&mut self, bytes: &[u8]) {
         match self.place(bytes.len()) {
             Some(place) => {
                 place.copy_from_slice(bytes);
@@ -227,6 +241,10 @@ impl<'a> Draft<'a> {
     /// Appends several pieces that are one, with one look at the room.
     #[inline(always)]
     pub(crate) fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        if !crate::VECTORS {
+            // One that does not fit spoils those behind it.
+            return pieces.iter().for_each(|piece| self.put(piece));
+        }
         let total = pieces
             .iter()
             .fold(0usize, |sum, piece| sum.saturating_add(piece.len()));

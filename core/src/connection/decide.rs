@@ -37,6 +37,9 @@ impl Connection {
         if rx.misused() | tx.misused() {
             self.misused();
         }
+        if !crate::VECTORS {
+            return self.decide_other(site, rx, tx);
+        }
         if self.phase == Phase::Answered && !self.next_request(rx) {
             return self.decide_last(site, rx, tx);
         }
@@ -163,6 +166,9 @@ impl Connection {
         // Between requests, where every connection comes by, there is none.
         if !rx.has_begun() {
             return self.no_head(false, site, rx, tx);
+        }
+        if !crate::VECTORS {
+            return self.head_slowly(site, rx, tx);
         }
         let outcome = match rx.usual_head_parts() {
             Some(SectionParts {

@@ -103,6 +103,15 @@ impl Refusal {
     #[cold]
     pub(super) fn of(fault: Fault, rx: &mut RecvBuffer) -> Option<Refusal> {
         let status = fault.status()?;
+        if !crate::EXPLAIN {
+            return Some(Refusal {
+                status,
+                reason: "",
+                place: None,
+                notation: Notation::Text,
+                fault: Some(fault),
+            });
+        }
         let in_trailers = rx.state.is_in_trailers();
         let parts = rx.trailer_parts();
         let of_trailers = match fault {
@@ -337,6 +346,9 @@ impl<'s> ReplyHead<'s> {
     }
 
     fn explained(self, refusal: &Refusal) -> Result<Done, Full<'s>> {
+        if !crate::EXPLAIN {
+            return self.body(b"");
+        }
         let mut body = RefusalBody::new(refusal.notation);
         body.tell(refusal, self.site.refusals);
         let bytes = body.as_bytes();

@@ -27,7 +27,17 @@ pub struct ReplyHead<'s> {
 // By value: what a reference leads to has to be in memory, also where this is not called.
 #[inline(never)]
 fn begin_anyhow<'s>(mut draft: Draft<'s>, site: &Site<'_>, status: Status) -> Draft<'s> {
-    draft.put(status.line_in(&mut [0; BARE_LINE_BYTES]));
+    match crate::VECTORS && crate::EXPLAIN {
+        true => draft.put(status.line_in(&mut [0; BARE_LINE_BYTES])),
+        // Half the bytes of the lines that stand ready.
+        false => {
+            let reason = match crate::EXPLAIN {
+                true => status.reason().as_bytes(),
+                false => b"",
+            };
+            draft.put_all([b"HTTP/1.1 ", &status.digits(), b" ", reason, b"\r\n"]);
+        }
+    }
     if let Some(date) = site.date {
         draft.put(date.line());
     }
@@ -66,6 +76,9 @@ impl<'s> ReplyHead<'s> {
     /// written.
     #[inline(always)]
     fn begin(&mut self) -> bool {
+        if !crate::VECTORS || !crate::EXPLAIN {
+            return false;
+        }
         let (Some(date), None) = (self.site.date, self.site.server) else {
             return false;
         };
@@ -121,7 +134,8 @@ impl<'s> ReplyHead<'s> {
     /// [`Full`] if it is larger than what was promised.
     #[inline]
     pub fn body(mut self, body: &[u8]) -> Result<Done, Full<'s>> {
-        if self.is_plain()
+        if crate::VECTORS
+            && self.is_plain()
             && let Ok(length @ ..10_000) = u16::try_from(body.len())
             && self.plain_length(length)
         {

@@ -2,6 +2,7 @@
 //! say why.
 //!
 //! * [`ablation`]: what each switch of the build and of the server brings.
+//! * [`boards`]: microcontrollers: what was run, and what HTTP takes of a board.
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`facts`]: what is claimed, in figures, each with the command that shows it.
 //! * [`hot_path`]: what a request costs, what made it cheaper, what was measured and not built.
@@ -16,6 +17,7 @@
 //! `wire/length.rs`, the edges of the state machine in `connection/phase.rs`.
 
 pub mod ablation;
+pub mod boards;
 pub mod changes;
 pub mod choices;
 pub mod facts;

@@ -274,6 +274,9 @@ impl<H: Copy, const N: usize> Router<H, N> {
     #[inline]
     pub fn find<'p>(&self, verb: Verb, path: &'p [u8]) -> Lookup<'p, H> {
         let path = self.rules.trim(path);
+        if !crate::VECTORS {
+            return self.find_slowly(verb, path);
+        }
         // (Calls behind the choice, so that neither saves registers for the other.)
         if self.shortcut.may_have(path) {
             self.find_shortcut(verb, path)

@@ -64,7 +64,7 @@ impl<const N: usize> Tree<N> {
             return None;
         }
         let marks = Marks::of(path);
-        if marks.special || rules.ignore_case {
+        if marks.special || rules.ignore_case || !crate::VECTORS {
             return self.walk::<false>(&marks, rules, captures);
         }
         self.walk::<true>(&marks, rules, captures)
@@ -289,11 +289,22 @@ impl<const N: usize> Tree<N> {
     /// The same for a segment that may be escaped where the pattern is not, or in the other case.
     #[inline(never)]
     fn fork_again(&self, here: u16, text: &[u8], rules: Matching) -> Option<(u16, &Node)> {
-        let find = |text: &[u8]| self.literal(here, text, |label| rules.same_text(label, text));
-        match find(text) {
-            None if text.contains(&b'%') => find(&normal(text)?),
+        match self.literal_again(here, text, rules) {
+            None if text.contains(&b'%') => self.fork_escaped(here, text, rules),
             child => child,
         }
+    }
+
+    #[inline(never)]
+    fn literal_again(&self, here: u16, text: &[u8], rules: Matching) -> Option<(u16, &Node)> {
+        self.literal(here, text, |label| rules.same_text(label, text))
+    }
+
+    /// Apart, for its copy of the text is a quarter of a KiB on the stack.
+    #[cold]
+    #[inline(never)]
+    fn fork_escaped(&self, here: u16, text: &[u8], rules: Matching) -> Option<(u16, &Node)> {
+        self.literal_again(here, &normal(text)?, rules)
     }
 
     #[inline(always)]
@@ -326,8 +337,14 @@ impl<const N: usize> Tree<N> {
 /// Whether this piece of a pattern is this piece of a path, which may be escaped or in the other case.
 #[inline(never)]
 fn equal_again(literal: &[u8], text: &[u8], rules: Matching) -> bool {
-    let same = |text: &[u8]| rules.same_text(literal, text);
-    same(text) || text.contains(&b'%') && normal(text).is_some_and(|text| same(&text))
+    rules.same_text(literal, text) || text.contains(&b'%') && equal_escaped(literal, text, rules)
+}
+
+/// Apart, as `fork_escaped` is.
+#[cold]
+#[inline(never)]
+fn equal_escaped(literal: &[u8], text: &[u8], rules: Matching) -> bool {
+    normal(text).is_some_and(|text| rules.same_text(literal, &text))
 }
 
 /// What the param in this piece of a pattern takes of this piece of a path.

@@ -30,9 +30,9 @@ impl Snapshot {
         pen.bytes(b",\"uniqueUsers\":")?;
         pen.count(self.users)?;
         pen.bytes(b",\"sum\":")?;
-        pen.sum(self.sum)?;
+        pen.sum(&self.sum)?;
         pen.bytes(b",\"avg\":")?;
-        pen.average(self.sum, self.total)?;
+        pen.average(&self.sum, self.total)?;
         pen.bytes(b"}")?;
         Some(pen.at)
     }
@@ -46,7 +46,7 @@ impl Sum {
     /// exponent.
     pub fn write_decimal(self, out: &mut [u8]) -> Option<usize> {
         let mut pen = Pen { out, at: 0 };
-        pen.sum(self)?;
+        pen.sum(&self)?;
         Some(pen.at)
     }
 
@@ -58,7 +58,7 @@ impl Sum {
     /// the 72nd place, so no exponent is needed.
     pub fn write_average(self, count: u64, out: &mut [u8]) -> Option<usize> {
         let mut pen = Pen { out, at: 0 };
-        pen.average(self, count)?;
+        pen.average(&self, count)?;
         Some(pen.at)
     }
 }
@@ -77,19 +77,28 @@ impl Pen<'_> {
         Some(())
     }
 
+    // None of these is inline: the digits of one are off the stack when the next one needs it.
+    #[inline(never)]
     fn count(&mut self, count: u64) -> Option<()> {
-        let digits = digits_of([count, 0, 0, 0]);
+        let mut digits = [0; SUM_DIGITS];
+        digits_of([count, 0, 0, 0], &mut digits);
         self.decimal(false, &digits, SUM_DIGITS)
     }
 
-    fn sum(&mut self, sum: Sum) -> Option<()> {
-        let (negative, size) = sum.sign_and_size();
-        self.decimal(negative, &digits_of(size), POINT)
+    #[inline(never)]
+    fn sum(&mut self, sum: &Sum) -> Option<()> {
+        let mut digits = [0; SUM_DIGITS];
+        let negative = digits_of_sum(sum, &mut digits);
+        self.decimal(negative, &digits, POINT)
     }
 
-    fn average(&mut self, sum: Sum, count: u64) -> Option<()> {
-        let (negative, size) = sum.sign_and_size();
-        self.decimal(negative, &mean(&digits_of(size), count), POINT)
+    #[inline(never)]
+    fn average(&mut self, sum: &Sum, count: u64) -> Option<()> {
+        let mut digits = [0; SUM_DIGITS];
+        let negative = digits_of_sum(sum, &mut digits);
+        let mut quotient = [0; MEAN_DIGITS];
+        mean(&digits, count, &mut quotient);
+        self.decimal(negative, &quotient, POINT)
     }
 
     /// `digits` (0 to 9 each) with the point before the one at `point`, without the zeros that say
@@ -120,15 +129,24 @@ impl Pen<'_> {
     }
 }
 
+/// All digits of a sum's size, and whether it is negative.
+#[inline(never)]
+fn digits_of_sum(sum: &Sum, digits: &mut [u8; SUM_DIGITS]) -> bool {
+    let (negative, size) = sum.sign_and_size();
+    digits_of(size, digits);
+    negative
+}
+
 /// All digits of a size, most significant first.
 ///
 /// Divides by 10^9 in halves of limbs, so that 64-bit arithmetic is enough: a 128-bit division
 /// would be a call into the compiler's run-time library, and slow.
-fn digits_of(size: [u64; 4]) -> [u8; SUM_DIGITS] {
+#[inline(never)]
+fn digits_of(size: [u64; 4], digits: &mut [u8; SUM_DIGITS]) {
     const GROUP: u64 = 1_000_000_000;
     let [a, b, c, d] = size;
-    let high = |limb: u64| limb >> 32;
-    let low = |limb: u64| limb & 0xffff_ffff;
+    let high = |limb: u64| (limb >> 32) as u32;
+    let low = |limb: u64| limb as u32;
     let mut halves = [
         high(d),
         low(d),
@@ -139,12 +157,12 @@ fn digits_of(size: [u64; 4]) -> [u8; SUM_DIGITS] {
         high(a),
         low(a),
     ];
-    let mut digits = [0; SUM_DIGITS];
     for group in digits.rchunks_exact_mut(9) {
         let mut rest = 0;
         for half in &mut halves {
-            let value = (rest << 32) | *half;
-            *half = value / GROUP;
+            let value = (rest << 32) | u64::from(*half);
+            // The rest is below the divisor, so this is below 2^32.
+            *half = (value / GROUP) as u32;
             rest = value % GROUP;
         }
         for digit in group.iter_mut().rev() {
@@ -152,17 +170,17 @@ fn digits_of(size: [u64; 4]) -> [u8; SUM_DIGITS] {
             rest /= 10;
         }
     }
-    digits
 }
 
-/// `sum / count` to [`AVERAGE_DIGITS`] significant digits, half to even; zero if `count` is.
+/// `sum / count` to [`AVERAGE_DIGITS`] significant digits, half to even, into a quotient of zeros;
+/// it stays so if `count` is zero.
 ///
 /// Long division as on paper: one digit of the quotient at a time by repeated subtraction, which
 /// needs no division instruction and no 128-bit library call.
-fn mean(sum: &[u8; SUM_DIGITS], count: u64) -> [u8; MEAN_DIGITS] {
-    let mut quotient = [0u8; MEAN_DIGITS];
+#[inline(never)]
+fn mean(sum: &[u8; SUM_DIGITS], count: u64, quotient: &mut [u8; MEAN_DIGITS]) {
     if count == 0 {
-        return quotient;
+        return;
     }
     let divisor = u128::from(count);
     // Below `count` after each step, so ten times it and a digit fit 128 bits by far.
@@ -172,7 +190,7 @@ fn mean(sum: &[u8; SUM_DIGITS], count: u64) -> [u8; MEAN_DIGITS] {
     let mut kept = 0usize;
     let mut round_up = false;
     let mut places = sum.iter();
-    for slot in &mut quotient {
+    for slot in &mut *quotient {
         let place = places.next().copied().unwrap_or(0);
         rest = rest.wrapping_mul(10).wrapping_add(u128::from(place));
         let mut digit = 0u8;
@@ -204,7 +222,6 @@ fn mean(sum: &[u8; SUM_DIGITS], count: u64) -> [u8; MEAN_DIGITS] {
             *digit = 0;
         }
     }
-    quotient
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::field::{FieldId, Fields, is, parse_line};
 use super::length::Evidence;
 use super::value::list_items;
 use super::{Fault, Framing, Head, Method, Target, TargetFault, scan, validate_host};
+use crate::VECTORS;
 use crate::limits::Limits;
 
 /// The versions that there are: 1.0, and 1.1 with everything above it (RFC 9110 section 6.2).
@@ -156,7 +157,7 @@ impl HeadState {
         // (In this order, for a `len` of 16 bits: the second comparison is none then.)
         let len = len.min(room.len()).min(limits.head_bytes_max as usize);
         let len = len.min(usize::from(u16::MAX));
-        if self.scanned == self.next && self.walk(room, len, rows, limits) {
+        if VECTORS && self.scanned == self.next && self.walk(room, len, rows, limits) {
             return Some(self.complete());
         }
         None
@@ -223,7 +224,11 @@ impl HeadState {
                 };
             }
             self.scanned = self.next;
-            if self.walk(room, bytes.len(), rows, limits) {
+            let complete = match VECTORS {
+                true => self.walk(room, bytes.len(), rows, limits),
+                false => self.stage == Stage::Complete,
+            };
+            if complete {
                 return self.complete();
             }
         }
@@ -434,7 +439,7 @@ impl HeadState {
         let Some((b' ', rest)) = rest.split_first() else {
             return Err(Fault::Method);
         };
-        let last = memchr::memrchr(b' ', rest).ok_or(Fault::RequestLine)?;
+        let last = scan::last(b' ', rest).ok_or(Fault::RequestLine)?;
         let (target, version) = rest.split_at_checked(last).ok_or(Fault::RequestLine)?;
         self.method = Method::from_token(method);
         // The version first: the preface of HTTP/2 has a target that no HTTP/1.1 method takes.

@@ -110,7 +110,7 @@ impl HeadState {
             }
             Fault::TargetTooLong => Some(start),
             Fault::Version | Fault::VersionUnsupported => {
-                let space = memchr::memrchr(b' ', bytes.get(start..end)?)?;
+                let space = scan::last(b' ', bytes.get(start..end)?)?;
                 Some(start.saturating_add(space).saturating_add(1))
             }
             _ => None,
@@ -122,7 +122,7 @@ impl HeadState {
         let next = self.next as usize;
         // The line that ends at `next`.
         let before = bytes.get(start..next.saturating_sub(1).max(start))?;
-        let line_at = match memchr::memrchr(b'\n', before) {
+        let line_at = match scan::last(b'\n', before) {
             Some(line_feed) => start.saturating_add(line_feed).saturating_add(1),
             None => start,
         };

@@ -4,18 +4,28 @@
 use wide::u8x16;
 
 use super::class::{self, TOKEN};
+use crate::VECTORS;
 
 /// Where the next LF is, from `from` on.
 #[inline]
 pub(crate) fn line_feed(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     // Peers that send byte by byte: a vector's set-up would cost more than the look.
-    let at = if rest.len() < 16 {
+    let at = if rest.len() < 16 || !VECTORS {
         rest.iter().position(|byte| *byte == b'\n')?
     } else {
         memchr::memchr(b'\n', rest)?
     };
     Some(from.wrapping_add(at))
+}
+
+/// Where this byte is the last time.
+#[inline]
+pub(crate) fn last(byte: u8, bytes: &[u8]) -> Option<usize> {
+    if !VECTORS {
+        return bytes.iter().rposition(|other| *other == byte);
+    }
+    memchr::memrchr(byte, bytes)
 }
 
 /// How many bytes at the front are `tchar` (RFC 9110 section 5.6.2).
@@ -33,7 +43,10 @@ pub(crate) fn token_len(bytes: &[u8]) -> usize {
 /// and 0x80 to 0xFF.
 #[inline]
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
-    let (blocks, rest) = bytes.as_chunks::<16>();
+    let (blocks, rest) = match VECTORS {
+        true => bytes.as_chunks::<16>(),
+        false => (&[][..], bytes),
+    };
     blocks.iter().all(|block| block_is_field_value(*block))
         && rest.iter().all(|byte| class::is(*byte, class::FIELD))
 }
