@@ -5,6 +5,7 @@ mod interval;
 mod load;
 mod options;
 mod plot;
+mod probe;
 mod requests;
 mod scenario;
 mod server;

@@ -37,11 +37,13 @@ async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
     Ok(match (head.method, head.uri.path()) {
         (Method::GET, "/plaintext") => answer(TEXT, PLAINTEXT.into()),
         (Method::GET, "/json") => answer(APPLICATION_JSON, JSON.into()),
-        (Method::POST, path @ ("/echo" | "/event")) => match body.collect().await {
-            Ok(body) if path == "/echo" => answer(OCTETS, body.to_bytes()),
-            Ok(body) if event(&body.to_bytes()) => Response::default(),
-            _ => status(StatusCode::BAD_REQUEST),
-        },
+        (Method::POST, path @ ("/echo" | "/event")) => {
+            match body.collect().await.map(|body| body.to_bytes()) {
+                Ok(body) if path == "/echo" => answer(OCTETS, body),
+                Ok(body) if event(&body) => Response::default(),
+                _ => status(StatusCode::BAD_REQUEST),
+            }
+        }
         (Method::GET, "/stats") => answer(APPLICATION_JSON, stats().into()),
         (Method::POST, "/reset") => {
             reset();
