@@ -2,8 +2,8 @@
 //!
 //! It has to cost less than the least server, or it and not the server would be measured. So it has
 //! no readiness and no queue: it waits for its connections in the order in which it asked. Servers
-//! answer about in that order, so most answers are there when it comes for them, and an answer costs
-//! one `recv` and one `send` of prepared bytes. One that comes early waits until its turn.
+//! answer about in that order, so most answers are there when it comes for them, and an answer
+//! costs one `recv` and one `send` of prepared bytes. One that comes early waits until its turn.
 
 use std::hint;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
@@ -26,7 +26,7 @@ const PAUSE_NS: u64 = 125;
 const PAUSE_NS_MAX: u64 = 8_000;
 /// Answers between two looks at the clock.
 const ANSWERS_PER_LOOK: u32 = 16;
-/// The first port to connect from; below are those of servers.
+/// The number of the first port to connect from; below are those of servers.
 const PORT_MIN: u16 = 12_000;
 
 /// How the client waits for an answer that is not there.
@@ -79,8 +79,8 @@ struct Peer {
     asked: Instant,
 }
 
-/// Addresses and ports to connect from. The ports of one address do not suffice for a connection per
-/// request, and a search for a free one would cost more than the rest.
+/// Addresses and ports to connect from. The ports of one address do not suffice for a connection
+/// per request, and a search for a free one would cost more than the rest.
 #[derive(Debug)]
 struct From {
     /// Third byte of the address: clients that run at the same time have their own.

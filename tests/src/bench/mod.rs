@@ -1,5 +1,6 @@
-//! Measuring: a lean client that checks every byte of every answer, the processor time that a server
-//! took for them, and what the figures of slices in turns say. `tests/bench/` puts them together.
+//! Measuring: a lean client that checks every byte of every answer, the processor time that a
+//! server took for them, and what the figures of slices in turns say. `tests/bench/` puts them
+//! together.
 
 mod interval;
 mod load;
@@ -31,8 +32,8 @@ pub use wrk::wrk;
 use std::fs;
 
 /// Processor time of a process so far in nanoseconds, user and kernel mode, of the threads that it
-/// has: what one took that has ended is lost. (`/proc/PID/stat` knows that too, but counts in 10 ms,
-/// a fiftieth of a slice.)
+/// has: what one took that has ended is lost. (`/proc/PID/stat` knows that too, but counts in 10
+/// ms, a fiftieth of a slice.)
 ///
 /// # Panics
 /// If there is no such process, or this system does not say.

@@ -1,5 +1,5 @@
-//! The command of the challenge, literally: `wrk -t12 -c400 -d30s --latency`. Only reported: wrk has
-//! twelve threads on one processor here and costs more for each request than the servers do.
+//! The command of the challenge, literally: `wrk -t12 -c400 -d30s --latency`. Only reported: wrk
+//! has twelve threads on one processor here and costs more for each request than the servers do.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
