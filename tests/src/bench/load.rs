@@ -183,9 +183,6 @@ impl Load {
                 until_look = ANSWERS_PER_LOOK;
                 goes_on = begin.elapsed() < length;
             }
-            if self.scenario.close {
-                self.peers[index].socket = self.connect();
-            }
             match goes_on {
                 true => self.ask(index),
                 false => over += 1,
@@ -223,6 +220,10 @@ impl Load {
     }
 
     fn ask(&mut self, index: usize) {
+        // Not before: servers have a deadline for the first byte, and others are asked meanwhile.
+        if self.scenario.close {
+            self.peers[index].socket = self.connect();
+        }
         let batch = self.requests.get(self.next);
         self.next = if self.next + 1 == self.requests.count() {
             0
