@@ -14,9 +14,12 @@ use std::time::Duration;
 
 use barewire_tests::bench::{
     Column, Kind, Load, Options, Row, Scenario, Server, Side, Slice, Slices, Wait, cpu_ns, details,
-    known, matrix, pinned, processors, quantile,
+    known, matrix, median, pinned, plot, processors, quantile, wrk,
 };
 use barewire_tests::drill::proc;
+
+/// Share of its processor that the base has to have, where enough connections ask.
+const BUSY_MIN: f64 = 0.8;
 
 /// A client in a process of its own, which does what it is told on a pipe.
 struct Hand {
@@ -240,12 +243,21 @@ fn main() {
         );
         columns.push(column);
     }
-    let mut text = heading(&options, &machine);
+    let mut text = heading(&options, &machine) + &warning(&columns);
     text += &matrix(&columns);
     for column in &columns {
         text += &format!("\n{}", details(column));
     }
+    if options.wrk {
+        text += &format!(
+            "\n{}",
+            wrk(&sides, machine.servers, machine.client, &scratch.0)
+        );
+    }
     print!("{text}");
+    if let Some(path) = &options.svg {
+        std::fs::write(path, plot(&columns)).expect("the file of the plot");
+    }
     if let Some(path) = &options.markdown {
         std::fs::write(path, &text).expect("the file of the tables");
     }
@@ -257,7 +269,36 @@ fn heading(options: &Options, machine: &Machine) -> String {
         false => "Servers on one processor, the client on another",
     };
     let (rounds, slice) = (options.rounds, options.slice.as_millis());
-    format!("{apart}; {rounds} rounds of slices of {slice} ms.\n\n")
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut lines = cpuinfo.lines();
+    let model = lines.find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("a processor without a name", |(_, model)| model);
+    format!("{model}. {apart}; {rounds} rounds of slices of {slice} ms.\n\n")
+}
+
+/// Says so where the base had not most of its processor: then others had it.
+fn warning(columns: &[Column]) -> String {
+    let busy = |column: &Column| {
+        let base = column.rows.iter().find(|row| row.name == column.base);
+        base.map_or(1.0, |row| median(row.slices.shares()))
+    };
+    // A client of one connection, or one that opens them, keeps no server busy.
+    let told = columns
+        .iter()
+        .filter(|column| column.scenario.connections > 1);
+    let least = told
+        .filter(|column| !column.scenario.close)
+        .map(busy)
+        .fold(1.0, f64::min);
+    match least < BUSY_MIN {
+        true => format!(
+            "**Noisy**: the {} had its processor for {:.0} % of the time only, \
+             other programs for the rest. These figures are a sample of the form, not of the servers.\n\n",
+            columns.first().map_or("", |column| &column.base),
+            least * 100.0
+        ),
+        false => String::new(),
+    }
 }
 
 fn stop(why: &str) -> ! {

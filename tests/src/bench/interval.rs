@@ -70,7 +70,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `count`. (What a multiple of 2^64 leaves over is no matter for some hundreds.)
+    /// A number below `count`. (What a multiple of 2^64 leaves over is no matter for some
+    /// hundreds.)
     fn below(&mut self, count: usize) -> usize {
         (u128::from(self.next()) * count as u128 >> 64) as usize
     }

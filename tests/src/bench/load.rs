@@ -2,8 +2,8 @@
 //!
 //! It has to cost less than the least server, or it and not the server would be measured. So it has
 //! no readiness and no queue: it waits for its connections in the order in which it asked. Servers
-//! answer about in that order, so most answers are there when it comes for them, and an answer costs
-//! one `recv` and one `send` of prepared bytes. One that comes early waits until its turn.
+//! answer about in that order, so most answers are there when it comes for them, and an answer
+//! costs one `recv` and one `send` of prepared bytes. One that comes early waits until its turn.
 
 use std::hint;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, sockopt};
 
-use super::{Requests, Scenario, Template};
-use crate::client::Client;
+use super::{Requests, Scenario, Template, probe};
 
 /// How long an answer may take: a measurement that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -80,8 +79,8 @@ struct Peer {
     asked: Instant,
 }
 
-/// Addresses and ports to connect from. The ports of one address do not suffice for a connection per
-/// request, and a search for a free one would cost more than the rest.
+/// Addresses and ports to connect from. The ports of one address do not suffice for a connection
+/// per request, and a search for a free one would cost more than the rest.
 #[derive(Debug)]
 struct From {
     /// Third byte of the address: clients that run at the same time have their own.
@@ -111,11 +110,10 @@ impl Load {
         let requests = scenario.requests();
         let (first, body) = (scenario.request(0), scenario.body());
         let ask = || {
-            let mut client = Client::new(server);
-            let answer = client.ask(&first);
+            let (socket, answer) = probe::ask(server, &first);
             let right = answer.status == 200 && answer.body == body;
             assert!(right, "{server}, {}: {answer:?}", scenario.id);
-            (client.socket, answer)
+            (socket, answer)
         };
         let template = Template::new(&ask().1);
         let idle: Vec<_> = (0..scenario.idle).map(|_| ask().0).collect();
@@ -185,9 +183,6 @@ impl Load {
                 until_look = ANSWERS_PER_LOOK;
                 goes_on = begin.elapsed() < length;
             }
-            if self.scenario.close {
-                self.peers[index].socket = self.connect();
-            }
             match goes_on {
                 true => self.ask(index),
                 false => over += 1,
@@ -225,6 +220,10 @@ impl Load {
     }
 
     fn ask(&mut self, index: usize) {
+        // Not before: servers have a deadline for the first byte, and others are asked meanwhile.
+        if self.scenario.close {
+            self.peers[index].socket = self.connect();
+        }
         let batch = self.requests.get(self.next);
         self.next = if self.next + 1 == self.requests.count() {
             0

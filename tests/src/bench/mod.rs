@@ -1,9 +1,12 @@
-//! Measuring: a lean client that checks every byte of every answer, the processor time that a server
-//! took for them, and what the figures of slices in turns say. `tests/bench/` puts them together.
+//! Measuring: a lean client that checks every byte of every answer, the processor time that a
+//! server took for them, and what the figures of slices in turns say. `tests/bench/` puts them
+//! together.
 
 mod interval;
 mod load;
 mod options;
+mod plot;
+mod probe;
 mod requests;
 mod scenario;
 mod server;
@@ -11,10 +14,12 @@ mod side;
 mod slices;
 mod table;
 mod template;
+mod wrk;
 
 pub use interval::{Interval, median};
 pub use load::{Answered, Load, Wait};
 pub use options::{Options, USAGE};
+pub use plot::plot;
 pub use requests::Requests;
 pub use scenario::{SCENARIOS, Scenario};
 pub use server::{Server, pinned};
@@ -22,12 +27,13 @@ pub use side::{Kind, Place, Side, known};
 pub use slices::{Slice, Slices, quantile};
 pub use table::{Column, Row, details, matrix};
 pub use template::Template;
+pub use wrk::wrk;
 
 use std::fs;
 
 /// Processor time of a process so far in nanoseconds, user and kernel mode, of the threads that it
-/// has: what one took that has ended is lost. (`/proc/PID/stat` knows that too, but counts in 10 ms,
-/// a fiftieth of a slice.)
+/// has: what one took that has ended is lost. (`/proc/PID/stat` knows that too, but counts in 10
+/// ms, a fiftieth of a slice.)
 ///
 /// # Panics
 /// If there is no such process, or this system does not say.

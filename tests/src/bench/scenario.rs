@@ -49,6 +49,13 @@ const EVENT: Scenario = Scenario {
     ..PLAINTEXT
 };
 
+const EVENT_MANY: Scenario = Scenario {
+    id: "event-million",
+    title: "POST /event, 1,000,000 users",
+    users: USERS_MANY,
+    ..EVENT
+};
+
 /// All of them.
 #[rustfmt::skip]
 pub const SCENARIOS: [Scenario; 12] = [
@@ -58,7 +65,7 @@ pub const SCENARIOS: [Scenario; 12] = [
     Scenario { id: "pipelined-64", title: "64 pipelined", depth: 64, ..PLAINTEXT },
     Scenario { id: "json", title: "JSON", line: ("GET", "/json"), ..PLAINTEXT },
     EVENT,
-    Scenario { id: "event-million", title: "POST /event, 1,000,000 users", users: USERS_MANY, ..EVENT },
+    EVENT_MANY,
     Scenario { id: "echo", title: "POST /echo, 4 KiB", line: ("POST", "/echo"), ..PLAINTEXT },
     Scenario { id: "close", title: "a connection per request", close: true, ..PLAINTEXT },
     Scenario { id: "one", title: "one connection", connections: 1, ..PLAINTEXT },

@@ -9,7 +9,8 @@ use super::Scenario;
 pub struct Side {
     /// Its name in the tables.
     pub name: String,
-    /// Program and arguments, separated by blanks, with words in braces: see [`words`](Self::words).
+    /// Program and arguments, separated by blanks, with words in braces: see
+    /// [`words`](Self::words).
     pub command: String,
     /// What it is to us.
     pub kind: Kind,
@@ -51,6 +52,8 @@ const H2O: &[(&str, &str)] = &[
     ("www/plaintext", "Hello, World!"),
     ("www/json", r#"{"message":"Hello, World!"}"#),
 ];
+const NGINX_COMMAND: &str = "/usr/sbin/nginx -e stderr -p {folder} -c {folder}/nginx.conf {port}";
+const KEEPS_OPEN: &[(&str, &str)] = &[("close", "ignores `Connection: close`")];
 const STATIC_ONLY: &[(&str, &str)] = &[
     ("event", NO_EVENTS),
     ("event-million", NO_EVENTS),
@@ -72,8 +75,8 @@ const PEERS: [Row; 9] = [
     ("axum", "{programs}/peers/axum", &[], &[]),
     ("actix-web", "{programs}/peers/actix", &[], &[]),
     ("ntex", "{programs}/peers/ntex", &[], &[]),
-    ("may_minihttp", "{programs}/peers/minihttp", &[], &[("close", "ignores `Connection: close`")]),
-    ("nginx", "/usr/sbin/nginx -e stderr -p {folder} -c {folder}/nginx.conf {port}", NGINX, STATIC_ONLY),
+    ("may_minihttp", "{programs}/peers/minihttp {port}", &[], KEEPS_OPEN),
+    ("nginx", NGINX_COMMAND, NGINX, STATIC_ONLY),
     ("h2o", "/usr/bin/h2o -c {folder}/h2o.conf {port}", H2O, STATIC_ONLY),
     ("net/http", "{programs}/peers/net_http", &[], &[]),
 ];
@@ -121,6 +124,14 @@ impl Side {
         })
     }
 
+    /// The same with other words for one in braces.
+    pub fn with(&self, word: &str, other: &str) -> Side {
+        Side {
+            command: self.command.replace(word, other),
+            ..self.clone()
+        }
+    }
+
     /// The program.
     pub fn program(&self) -> &str {
         self.command.split_whitespace().next().unwrap_or_default()
@@ -142,8 +153,8 @@ impl Side {
         self.kind != Kind::Floor
     }
 
-    /// The command for a scenario, word by word. `{port}` as a word of its own is left out, and only
-    /// says that the server is told its port in a file.
+    /// The command for a scenario, word by word. `{port}` as a word of its own is left out, and
+    /// only says that the server is told its port in a file.
     pub fn words(&self, scenario: &Scenario, place: Place<'_>) -> Vec<String> {
         let words = self.command.split_whitespace();
         let words = words.filter(|word| *word != "{port}" || self.files.is_empty());
