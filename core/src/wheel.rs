@@ -3,10 +3,12 @@
 //! # What it promises
 //!
 //! A timer never fires before its due time, and at most one tick after it, if the owner asks when
-//! [`Wheel::next_due`] says. Arming, disarming and the search for the next due time cost the same
-//! however many timers are armed. [`Wheel::pop`] visits the timers that fire, and now and then moves
-//! one a level down: at most seven times in its life, twice for 30 s at a tick of 100 ms. A clock
-//! that jumps ahead by hours costs no more, because empty stretches of time are skipped whole.
+//! [`Wheel::next_due`] says. (Only one that is armed for more than 2^32 - 1 ticks ahead, 49 days at
+//! 1 ms, fires after so many; then its owner arms it again.) Arming, disarming and the search for
+//! the next due time cost the same however many timers are armed. [`Wheel::pop`] visits the timers
+//! that fire, and now and then moves one a level down: at most seven times in its life, twice for
+//! 30 s at a tick of 100 ms. A clock that jumps ahead by hours costs no more, because empty
+//! stretches of time are skipped whole.
 //!
 //! # One store for each request
 //!
@@ -69,6 +71,9 @@ const DIGIT_BITS: u32 = 6;
 const DIGITS: usize = 1 << DIGIT_BITS;
 /// The last tick that the digits of all levels can tell; later ones fire with it.
 const TICK_MAX: u64 = (1 << (DIGIT_BITS * LEVELS as u32)) - 1;
+/// Ticks that a timer can hang ahead of the current one: what 32 bits tell apart. At 100 ms these
+/// are 13 years, at 1 ms 49 days; the longest deadline of a connection is half of the latter.
+const AHEAD_MAX: u64 = u32::MAX as u64;
 /// The list of timers whose bucket has begun; behind the buckets of the levels.
 const OPENED: usize = LEVELS * DIGITS;
 
@@ -77,13 +82,12 @@ const NONE: u32 = u32::MAX;
 /// Marks a link to a bucket instead of a timer.
 const BUCKET: u32 = 1 << 31;
 
-/// One timer, armed or not; 16 bytes. The caller owns the slice, the wheel its contents.
-///
-/// Twelve bytes would do with 32-bit ticks, but then a due time far ahead would fire early, or time
-/// would end after 49 days at 1 ms.
+/// One timer, armed or not; 12 bytes. The caller owns the slice, the wheel its contents.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    due: u64,
+    /// The low bits of the due tick. Of all ticks with these bits it is the first one from the
+    /// current tick on. 64 bits took four bytes more, for times that no connection waits.
+    due: u32,
     /// The timer before this one, or the bucket that it is the first of.
     prev: u32,
     next: u32,
@@ -98,7 +102,7 @@ impl Entry {
     };
 }
 
-const _: () = assert!(size_of::<Entry>() == 16);
+const _: () = assert!(size_of::<Entry>() == 12);
 
 /// Timers with a common tick.
 ///
@@ -137,13 +141,19 @@ impl<'m> Wheel<'m> {
     ///
     /// A due time that has passed already fires at the next [`Wheel::pop`], even at one of the same
     /// pass: who arms again while popping must arm for later than now, or never gets to the end.
+    ///
+    /// A due time more than 2^32 - 1 ticks after the last `pop` (or after time 0, before the first)
+    /// counts as so many: it fires too early, and is to be armed again then.
     pub fn arm(&mut self, index: u32, due_ms: u64) -> bool {
         self.disarm(index);
         if index >= BUCKET {
             return false;
         }
         let (ticks, part) = (due_ms / self.tick_ms, due_ms % self.tick_ms);
-        let due = ticks.saturating_add(u64::from(part != 0)).min(TICK_MAX);
+        let due = ticks.saturating_add(u64::from(part != 0));
+        // No later than its entry can hold; what has passed is due now.
+        let last = self.tick.saturating_add(AHEAD_MAX).min(TICK_MAX);
+        let due = due.min(last).max(self.tick);
         if self.entry(index).is_none() {
             return false;
         }
@@ -170,11 +180,12 @@ impl<'m> Wheel<'m> {
         entry.is_some_and(|entry| entry.prev != NONE)
     }
 
-    /// When the timer fires, in milliseconds, rounded up to a tick; `None` if it is not armed.
+    /// When the timer fires, in milliseconds, rounded up to a tick; no earlier than the last
+    /// [`Wheel::pop`]. `None` if it is not armed.
     #[must_use]
     pub fn due(&self, index: u32) -> Option<u64> {
         let entry = self.entries.get(usize::try_from(index).ok()?)?;
-        (entry.prev != NONE).then(|| self.ms(entry.due))
+        (entry.prev != NONE).then(|| self.ms(self.whole(entry.due)))
     }
 
     /// How many timers are armed.
@@ -207,6 +218,7 @@ impl<'m> Wheel<'m> {
             while self.opened() != NONE {
                 let index = self.opened();
                 let due = self.unlink(index)?;
+                let due = self.whole(due);
                 if due <= now {
                     self.armed = self.armed.saturating_sub(1);
                     return Some(index);
@@ -224,6 +236,12 @@ impl<'m> Wheel<'m> {
                 }
             }
         }
+    }
+
+    /// The due tick with these low bits: none that has passed hangs, and none too far ahead.
+    fn whole(&self, due: u32) -> u64 {
+        let ahead = due.wrapping_sub(self.tick as u32);
+        self.tick.saturating_add(u64::from(ahead))
     }
 
     /// The begin of a tick, in milliseconds.
@@ -272,7 +290,7 @@ impl<'m> Wheel<'m> {
         let second = core::mem::replace(head, index);
         if let Some(entry) = self.entry(index) {
             *entry = Entry {
-                due,
+                due: due as u32,
                 prev: BUCKET | bucket as u32,
                 next: second,
             };
@@ -283,8 +301,8 @@ impl<'m> Wheel<'m> {
         self.mark(bucket, true);
     }
 
-    /// Takes a timer out of its list and gives its tick. `None`: it hangs nowhere.
-    fn unlink(&mut self, index: u32) -> Option<u64> {
+    /// Takes a timer out of its list and gives the low bits of its tick. `None`: it hangs nowhere.
+    fn unlink(&mut self, index: u32) -> Option<u32> {
         let entry = self.entry(index).filter(|entry| entry.prev != NONE)?;
         let Entry { due, prev, next } = core::mem::replace(entry, Entry::EMPTY);
         if let Some(after) = self.entry(next) {

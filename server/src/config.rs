@@ -115,6 +115,10 @@ impl Default for Accept {
     }
 }
 
+/// Worker threads at most: 1,024, more than machines have processors, so that sums over workers are
+/// bounded.
+pub(crate) const WORKERS_MAX: usize = 1024;
+
 /// Places beyond the connections, for each worker: those that are told 503. Enough for one turn's
 /// accepts, so that a full server still says why.
 pub(crate) const RESERVE: usize = 64;
@@ -206,7 +210,7 @@ impl Config {
         if self.connections == 0 {
             return wrong("connections must be at least 1");
         }
-        if self.workers > 1024 {
+        if self.workers > WORKERS_MAX {
             return wrong("workers must be at most 1024");
         }
         if parts

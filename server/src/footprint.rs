@@ -123,9 +123,24 @@ mod tests {
     fn the_sum_names_every_part() {
         let config = Config::default();
         let sum = config.memory_bytes_max(2);
-        let tables = 2 * (5_064 * 184 + 5_000 * (2 * 32 + 16 + 4)) + 20_000 * 8;
+        let tables = 2 * (5_064 * 180 + 5_000 * (2 * 32 + 16 + 4)) + 20_000 * 4;
         let stacks = 2 * (2_097_152 + 163_840);
         assert_eq!(sum, 163_840_000 + tables + stacks + 8_388_608);
+    }
+
+    #[test]
+    fn the_sum_has_wider_counts_where_they_are_wider() {
+        let sum = |connections| {
+            let slots = 10_000;
+            let config = Config {
+                connections,
+                slots,
+                ..Config::default()
+            };
+            config.memory_bytes_max(1)
+        };
+        assert_eq!(sum(63_487) - sum(63_486), 180 + 8);
+        assert_eq!(sum(63_488) - sum(63_487), 180 + 63_488 * 16 - 63_487 * 8);
     }
 
     #[test]

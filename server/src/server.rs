@@ -14,7 +14,7 @@ use barewire_core::wheel;
 
 use crate::addresses::Addresses;
 use crate::app::App;
-use crate::config::{Config, ConfigError, RESERVE};
+use crate::config::{Config, ConfigError, RESERVE, WORKERS_MAX};
 use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_own_stack};
 use crate::handoff::{self, Acceptor, Handed};
 use crate::occupancy::Occupancy;
@@ -453,7 +453,7 @@ impl<F> Crew<'_, F> {
 /// Workers that a configuration means on this machine.
 pub(crate) fn worker_count(config: &Config) -> usize {
     if config.workers == 0 {
-        available()
+        available().min(WORKERS_MAX)
     } else {
         config.workers
     }

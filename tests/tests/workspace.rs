@@ -161,5 +161,6 @@ fn a_connection_is_small() {
     let idle = size_of::<barewire::Peer>()
         + size_of::<driver::Entry<std::num::NonZeroU32>>()
         + size_of::<wheel::Entry>();
-    assert!(idle <= 192, "{idle} bytes");
+    // With 8 in the counts of addresses it stays below the 192 that were aimed at.
+    assert!(idle <= 180, "{idle} bytes");
 }

@@ -34,10 +34,10 @@
 //!   and one comparison of its flags says so.
 //! * **The timer is looked at only when a deadline moves ahead.** While a connection is open a
 //!   timer hangs no later than its deadline, so a later deadline needs no look; a request does not
-//!   touch the wheel (16 bytes in another table: a cache line less).
+//!   touch the wheel (12 bytes in another table: a cache line less).
 //! * **A peer in the order of its use**: what the protocol knows in the first 64 bytes, what the
-//!   worker lends in the next 40. The tables stay at 188 bytes for an idle connection: to align
-//!   every peer to a line would have made it 196.
+//!   worker lends in the next 40. The tables stay at 180 bytes for an idle connection: to align
+//!   every peer to a line would have made it 188.
 //! * **The context of a call is made for the call**, not in every pass of the loop: 46
 //!   instructions.
 //!

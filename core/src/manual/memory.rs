@@ -50,18 +50,18 @@
 //! # The sum
 //!
 //! Every table, list and queue has its size from the start, so there is a sum, and the server's
-//! first lines say it: `memory       at most 402,143,552 bytes` by default, on two cores. One
+//! first lines say it: `memory       at most 402,023,040 bytes` by default, on two cores. One
 //! function (`Config::memory_bytes_max`, for embedders as well) adds up:
 //!
 //! | what | bytes by default, two workers |
 //! |---|---:|
 //! | slots | 163,840,000 |
 //! | users, ids, books (the challenge's; `Board::memory_bytes_max`) | 222,529,408 |
-//! | tables: 184 a connection, and for 64 places more a worker (the 503s) | 1,863,552 |
+//! | tables: 180 a connection, and for 64 places more a worker (the 503s) | 1,823,040 |
 //! | lists of free slots: 32 a slot, and as much again at the start | 640,000 |
 //! | lines of waits: 16 a slot | 160,000 |
 //! | list of deferred exchanges: 4 a slot | 40,000 |
-//! | counts of addresses: two rows of 20,000 cells | 160,000 |
+//! | counts of addresses: two rows of 20,000 cells of 16 bits (above 63,487 connections of 32) | 80,000 |
 //! | stacks: 2 MiB a worker | 4,194,304 |
 //! | an allocator's arena and rounding: 160 KiB a worker | 327,680 |
 //! | the program: code, static data, C library, main thread | 8,388,608 |
@@ -76,7 +76,7 @@
 //! Reserved is not taken: with the flags as they are, the default server has 4.5 MB resident after
 //! its start (measured; 2.2 MB of it are tables and small things, the rest is the program's file).
 //! Slots, users and ids are touched when they are needed first. Tables of connections are written
-//! to at the start, as their free lists run through them: the start grows by 200 bytes for each
+//! to at the start, as their free lists run through them: the start grows by 188 bytes for each
 //! connection that there may be (measured below), and not by the 16,384 of its slot.
 //!
 //! The first touch of a page is a page fault: it costs microseconds, and the process if the machine
@@ -113,15 +113,17 @@
 //! uWebSockets is said to take 257 bytes for an idle connection; that was not measured here. The
 //! caches of the system may be shared by others of the same size, so a count may be a little high.
 //!
-//! The goal for an idle connection was 192 bytes, and 128 the dream. It takes 200: 120 in the
-//! worker's table, 48 in the driver's, 16 for its timer, 16 in the counts of addresses. 64 of these
+//! The goal for an idle connection was 192 bytes, and 128 the dream. It takes 188: 120 in the
+//! worker's table, 48 in the driver's, 12 for its timer, 8 in the counts of addresses (16 with more
+//! than 63,487 connections to a server, where a count may need more than 16 bits). 64 of these
 //! are four references of two words each, in both tables, to the two parts of a slot, and they are
 //! empty while a connection rests. A number of 32 bits for the slot in each would do instead.
 //!
 //! # How many at a time
 //!
 //! `tests/bench/memory --together 400000` opens so many, as many to a process as the limit of
-//! descriptors allows, holds them, and lets the servers close them:
+//! descriptors allows, holds them, and lets the servers close them (taken when the tables had 200
+//! bytes for each, 12 more than now):
 //!
 //! | connections | servers | to open them | bytes of the servers for each |
 //! |---:|---:|---:|---:|
@@ -135,5 +137,5 @@
 //! process, and `fs.file-max`, 2,466,183 for all.) With 400,000 nothing failed; more was not tried,
 //! as others were at work there.
 //!
-//! Extrapolated, not measured: a million idle connections to one server would be 200 MB of its
+//! Extrapolated, not measured: a million idle connections to one server would be 196 MB of its
 //! tables, and 3.8 GB of the system's memory for their sockets, twice that with the clients beside.

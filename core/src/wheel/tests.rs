@@ -34,7 +34,10 @@ fn a_timer_fires_at_the_tick_after_its_due_time_and_not_before() {
 fn sleeping_until_next_due_wakes_in_time_after_few_false_alarms() {
     let mut entries = [Entry::EMPTY; 1];
     let mut wheel = Wheel::new(&mut entries, 1);
-    let due_ms = 77_777_777_777_777;
+    // Across a bound of the topmost level, and as far from it as a timer can hang.
+    let start_ms = (1 << 47) - 77_777;
+    assert_eq!(wheel.pop(start_ms), None);
+    let due_ms = start_ms + 4_000_000_007;
     wheel.arm(0, due_ms);
     let mut wakes = 0;
     let woken_ms = loop {
@@ -80,6 +83,7 @@ fn the_end_of_time_is_not_passed() {
     assert_eq!(drain(&mut wheel, 0), [1]);
     assert_eq!(drain(&mut wheel, u64::from(u32::MAX)), []);
     let mut wheel = Wheel::new(&mut entries, 0);
+    assert_eq!(drain(&mut wheel, TICK_MAX - 2), []);
     wheel.arm(0, u64::MAX);
     wheel.arm(1, TICK_MAX - 1);
     assert_eq!(drain(&mut wheel, TICK_MAX - 2), []);
@@ -87,6 +91,68 @@ fn the_end_of_time_is_not_passed() {
     assert_eq!(drain(&mut wheel, u64::MAX), [0]);
     wheel.arm(2, u64::MAX);
     assert_eq!(drain(&mut wheel, u64::MAX), [2]);
+}
+
+#[test]
+fn timers_within_32_bits_of_ticks_are_told_apart_wherever_these_wrap() {
+    let turn = 1u64 << 32;
+    for start in [
+        0,
+        1,
+        turn / 2,
+        turn - 1,
+        turn,
+        turn + 1,
+        9 * turn - 64,
+        (1 << 40) - 1,
+    ] {
+        for wait in [
+            1,
+            63,
+            4_096,
+            turn / 2 - 1,
+            turn / 2,
+            turn / 2 + 1,
+            turn - 2,
+            turn - 1,
+        ] {
+            let mut entries = [Entry::EMPTY; 2];
+            let mut wheel = Wheel::new(&mut entries, 1);
+            assert_eq!(wheel.pop(start), None);
+            assert!(wheel.arm(0, start + wait) && wheel.arm(1, start + 1));
+            assert_eq!(wheel.due(0), Some(start + wait));
+            assert_eq!(wheel.pop(start), None);
+            assert!(wheel.disarm(1));
+            assert_eq!(wheel.pop(start + wait / 2), None);
+            assert_eq!(wheel.due(0), Some(start + wait));
+            assert_eq!(wheel.pop(start + wait - 1), None);
+            assert_eq!(
+                wheel.pop(start + wait + 3 * turn),
+                Some(0),
+                "{start} {wait}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_timer_too_far_ahead_fires_after_32_bits_of_ticks_and_is_armed_again() {
+    let turn_ms = 10 << 32;
+    let mut entries = [Entry::EMPTY; 1];
+    let mut wheel = Wheel::new(&mut entries, 10);
+    let (start_ms, due_ms) = (7_000, 7_000 + 5 * turn_ms / 2);
+    assert_eq!(wheel.pop(start_ms), None);
+    wheel.arm(0, due_ms);
+    assert_eq!(wheel.due(0), Some(start_ms + turn_ms - 10));
+    let mut looks = 0;
+    // In one pass of a clock that stood for years, as in many.
+    while let Some(index) = wheel.pop(due_ms - 1) {
+        looks += 1;
+        wheel.arm(index, due_ms);
+    }
+    assert_eq!(looks, 2);
+    assert_eq!(wheel.due(0), Some(due_ms));
+    assert_eq!(wheel.pop(due_ms), Some(0));
 }
 
 #[test]
@@ -230,7 +296,9 @@ proptest! {
                     let due_ms = (now_ms + ms).saturating_sub(50);
                     prop_assert_eq!(wheel.arm(i, due_ms), i < 10);
                     if i < 10 {
-                        model.insert(i, due_ms);
+                        // Further ahead of the last pop it cannot hang.
+                        let last_ms = (wheel.tick + u64::from(u32::MAX)) * tick;
+                        model.insert(i, due_ms.min(last_ms));
                     }
                     0
                 }
