@@ -1,8 +1,9 @@
 //! Which processors the process may use, and how many of them in sum.
 //!
 //! macOS has no call that ties a thread to a processor, and what it has (a hint that threads share
-//! a cache) does nothing on its own processors. FreeBSD has one that is not used yet:
-//! whoever asks the server for pinned workers is refused on both. Neither has control groups, so there are no quotas to be read.
+//! a cache) does nothing on its own processors. FreeBSD has one that is not used yet: whoever asks
+//! the server for pinned workers is refused on both. Neither has control groups, so there are no
+//! quotas to be read.
 
 use std::io;
 use std::num::NonZero;
