@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use barewire_tests::bench::{
     Column, Kind, Load, Options, Row, Scenario, Server, Side, Slice, Slices, Wait, cpu_ns, details,
-    known, matrix, pinned, processors, quantile,
+    known, matrix, pinned, plot, processors, quantile, wrk,
 };
 use barewire_tests::drill::proc;
 
@@ -245,7 +245,16 @@ fn main() {
     for column in &columns {
         text += &format!("\n{}", details(column));
     }
+    if options.wrk {
+        text += &format!(
+            "\n{}",
+            wrk(&sides, machine.servers, machine.client, &scratch.0)
+        );
+    }
     print!("{text}");
+    if let Some(path) = &options.svg {
+        std::fs::write(path, plot(&columns)).expect("the file of the plot");
+    }
     if let Some(path) = &options.markdown {
         std::fs::write(path, &text).expect("the file of the tables");
     }

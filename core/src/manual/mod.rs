@@ -4,6 +4,7 @@
 //! * [`ablation`]: what each switch of the build and of the server brings.
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`facts`]: what is claimed, in figures, each with the command that shows it.
+//! * [`floor`]: what a request costs, in units of a loop that parses nothing.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
 //! * [`memory`]: slots, buffers, and what a connection costs.
 //! * [`peers`]: our parsers beside those of others, in instructions and time.
@@ -18,6 +19,7 @@ pub mod ablation;
 pub mod changes;
 pub mod choices;
 pub mod facts;
+pub mod floor;
 pub mod machine;
 pub mod memory;
 pub mod peers;

@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, sockopt};
 
-use super::{Requests, Scenario, Template};
-use crate::client::Client;
+use super::{Requests, Scenario, Template, probe};
 
 /// How long an answer may take: a measurement that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -111,11 +110,10 @@ impl Load {
         let requests = scenario.requests();
         let (first, body) = (scenario.request(0), scenario.body());
         let ask = || {
-            let mut client = Client::new(server);
-            let answer = client.ask(&first);
+            let (socket, answer) = probe::ask(server, &first);
             let right = answer.status == 200 && answer.body == body;
             assert!(right, "{server}, {}: {answer:?}", scenario.id);
-            (client.socket, answer)
+            (socket, answer)
         };
         let template = Template::new(&ask().1);
         let idle: Vec<_> = (0..scenario.idle).map(|_| ask().0).collect();

@@ -4,6 +4,8 @@
 mod interval;
 mod load;
 mod options;
+mod plot;
+mod probe;
 mod requests;
 mod scenario;
 mod server;
@@ -11,10 +13,12 @@ mod side;
 mod slices;
 mod table;
 mod template;
+mod wrk;
 
 pub use interval::{Interval, median};
 pub use load::{Answered, Load, Wait};
 pub use options::{Options, USAGE};
+pub use plot::plot;
 pub use requests::Requests;
 pub use scenario::{SCENARIOS, Scenario};
 pub use server::{Server, pinned};
@@ -22,6 +26,7 @@ pub use side::{Kind, Place, Side, known};
 pub use slices::{Slice, Slices, quantile};
 pub use table::{Column, Row, details, matrix};
 pub use template::Template;
+pub use wrk::wrk;
 
 use std::fs;
 

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Kind, Place, Scenario, Side};
-use crate::client::{Client, request};
+use super::{Kind, Place, Scenario, Side, probe};
+use crate::client::request;
 
 /// How long it may take to start, or to end: a measurement that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -95,7 +95,7 @@ impl Server {
     /// If they are others.
     pub fn check_statistics(&mut self, scenario: &Scenario, events: u64) {
         self.asked += 1;
-        let answer = Client::new(self.addr).ask(&request("GET", "/stats", b""));
+        let answer = probe::ask(self.addr, &request("GET", "/stats", b"")).1;
         let text = answer.text();
         assert_eq!(answer.status, 200, "{}: /stats: {text}", self.name);
         let stats: serde_json::Value = serde_json::from_str(&text).expect("JSON");

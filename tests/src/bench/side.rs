@@ -72,7 +72,7 @@ const PEERS: [Row; 9] = [
     ("axum", "{programs}/peers/axum", &[], &[]),
     ("actix-web", "{programs}/peers/actix", &[], &[]),
     ("ntex", "{programs}/peers/ntex", &[], &[]),
-    ("may_minihttp", "{programs}/peers/minihttp", &[], &[("close", "ignores `Connection: close`")]),
+    ("may_minihttp", "{programs}/peers/minihttp {port}", &[], &[("close", "ignores `Connection: close`")]),
     ("nginx", "/usr/sbin/nginx -e stderr -p {folder} -c {folder}/nginx.conf {port}", NGINX, STATIC_ONLY),
     ("h2o", "/usr/bin/h2o -c {folder}/h2o.conf {port}", H2O, STATIC_ONLY),
     ("net/http", "{programs}/peers/net_http", &[], &[]),
@@ -119,6 +119,14 @@ impl Side {
             files: &[],
             lacks: &[],
         })
+    }
+
+    /// The same with other words for one in braces.
+    pub fn with(&self, word: &str, other: &str) -> Side {
+        Side {
+            command: self.command.replace(word, other),
+            ..self.clone()
+        }
     }
 
     /// The program.
