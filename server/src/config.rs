@@ -82,8 +82,8 @@ pub enum HugePages {
     /// Pages of the usual size.
     #[default]
     Off,
-    /// Those of the system's pool (`vm.nr_hugepages`); else transparent ones, which the system makes
-    /// where it finds memory in one piece; else the usual ones.
+    /// Those of the system's pool (`vm.nr_hugepages`); else transparent ones, which the system
+    /// makes where it finds memory in one piece; else the usual ones.
     Try,
     /// Those of the pool, or no start.
     Require,

@@ -6,7 +6,7 @@
 //!              +--> ring of 64 --> worker 2      all full: accepting waits, the backlog fills
 //! ```
 //!
-//! Each worker tells how many connections it has ([`Occupancy`]), so none is told 503 by a worker
+//! Each worker tells how many connections it has (`occupancy.rs`), so none is told 503 by a worker
 //! at its share while another has room. (Dealing strictly in turn did that; the better of two
 //! workers drawn by lot, which needs fewer looks, would still do it now and then. A look is a load
 //! of two words for each worker and connection: nothing beside the system call that accepts.)

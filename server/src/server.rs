@@ -143,7 +143,8 @@ impl fmt::Display for StartError {
                      (sysctl -w vm.nr_hugepages={needed}, or --huge-pages try)"
                 ),
                 None => f.write_str(
-                    "this system has no pool of huge pages of 2 MiB (--huge-pages try does without)",
+                    "this system has no pool of huge pages of 2 MiB \
+                     (--huge-pages try does without)",
                 ),
             },
             StartError::Pin(error) => write!(f, "workers cannot be pinned: {error}"),

@@ -2,6 +2,7 @@
 //! receives and sends go out.
 
 mod pressure;
+mod tally;
 mod waits;
 
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use crate::app::{App, Context};
 use crate::occupancy::Occupancy;
 use crate::peer::{Peer, State};
 use pressure::Gauge;
+pub use tally::Tally;
 use waits::Mark;
 pub use waits::Waits;
 
@@ -31,35 +33,6 @@ const RETRY_NANOS: u64 = 100_000;
 /// So many full send buffers go out in one go of one connection: twice what the answers to one read
 /// take; a long answer to a fast reader goes on behind those of the others.
 const SENDS_IN_PLACE_MAX: u32 = 4;
-
-/// What a worker has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Connections accepted.
-    pub connections: u64,
-    /// Connections that were refused because there were too many, in all or of their address.
-    pub refused: u64,
-    /// Connections that were slow while slots were scarce, and gave theirs back.
-    pub gave_way: u64,
-    /// Requests lent to the application, in whole or by their head.
-    pub requests: u64,
-    /// Connections that ended with a fault of any kind.
-    pub faults: u64,
-    /// Calls to the application that panicked.
-    pub panics: u64,
-}
-
-impl Tally {
-    /// Adds another worker's.
-    pub fn add(&mut self, other: &Tally) {
-        self.connections += other.connections;
-        self.refused += other.refused;
-        self.gave_way += other.gave_way;
-        self.requests += other.requests;
-        self.faults += other.faults;
-        self.panics += other.panics;
-    }
-}
 
 /// The memory that a worker works in: all of it is there before the first connection.
 pub struct Memory<'m> {

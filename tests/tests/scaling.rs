@@ -54,7 +54,6 @@ fn visit(addr: SocketAddr, count: usize) {
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn the_system_spreads_connections_over_the_workers_as_a_fair_die_would() {
     const COUNT: usize = 2_000;

@@ -48,8 +48,8 @@
 //! | Last     | Linger, Closed       | everything is sent; the peer may still be sending or not  |
 //! | Linger   | Closed               | end of stream, enough dropped, or the deadline            |
 //!
-//! Any phase leads to Refuse by a fault, to Closed when the peer is lost. A test reads the other rows:
-//! random exchanges have to take each of their edges, and no other (`tests/passed.rs`).
+//! Any phase leads to Refuse by a fault, to Closed when the peer is lost. A test reads the other
+//! rows: random exchanges have to take each of their edges, and no other (`tests/passed.rs`).
 //!
 //! A lent phase (Choosing, Serving, Ending) that is still there at the next step was dropped
 //! without an answer: 500.

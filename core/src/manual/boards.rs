@@ -32,7 +32,8 @@
 //!   by the same clock. Requests come in pieces of 24 bytes, on all connections by turns.
 //! * **The application** is the same in all programs, also in the one without HTTP: JSON and exact
 //!   statistics of Barewire. So it is in no difference. Nobody uses floats or serde.
-//! * **The transport** is in memory, and the same: no TCP/IP, no semihosting but for one line at the end.
+//! * **The transport** is in memory, and the same: no TCP/IP, no semihosting but for one line at the
+//!   end.
 //! * **The HTTP part** is flash less that of the program without HTTP: parsing, routes, answers,
 //!   the poll loop; for the peers, which are `async`, their futures and `core::fmt`, which they
 //!   use. Neither of them logs (their features for it are off).

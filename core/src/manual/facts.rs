@@ -44,8 +44,8 @@
 //!   own printing of texts holds panics; nothing in core prints.
 //! * Line coverage says that a line was run, not that its result was looked at; branches are not
 //!   counted.
-//! * Of the changes to the statistics those to `amount`, `capacity`, `hash`, `solo` and a part of `text` were
-//!   tried, not those to what several threads share: for that there are the models.
+//! * Of the changes to the statistics those to `amount`, `capacity`, `hash`, `solo` and a part of
+//!   `text` were tried, not those to what several threads share: for that there are the models.
 //! * ThreadSanitizer knows no fences, which the statistics use; the models are their proof. It is a
 //!   slower job (`tests/sanitize thread`), which finds its planted race and was not run to its end.
 //! * Nothing was run on macOS or FreeBSD.

@@ -176,8 +176,8 @@ pub(crate) fn stopped(shares: &[Share], finished: bool) -> String {
         };
         let _ = writeln!(
             text,
-            "{:<12} the busiest has {:.1} % more than the mean in connections, {:.1} % in requests, \
-             {:.1} % in processor time",
+            "{:<12} the busiest has {:.1} % more than the mean in connections, \
+             {:.1} % in requests, {:.1} % in processor time",
             "skew",
             percent(|share| share.tally.connections),
             percent(|share| share.tally.requests),

@@ -119,7 +119,8 @@ fn main() -> ExitCode {
     let steps: Vec<u64> = (0..runs).map(|at| most * at / (runs - 1)).collect();
     println!(
         "Bytes for each connection: the slope of resident memory (`Rss` of \
-         `/proc/PID/smaps_rollup`, least squares) over {} servers each, started for and with {} to {most} connections; in \
+         `/proc/PID/smaps_rollup`, least squares) over {} servers each, started for and with {} to \
+         {most} connections; in \
          brackets the largest distance of a run from the line, as bytes for each of {most}. One \
          thread or process each, 64 bit; this process may open {allowed} files, which \
          is the bound.",

@@ -73,7 +73,7 @@ impl Random {
     /// A number below `count`. (What a multiple of 2^64 leaves over is no matter for some
     /// hundreds.)
     fn below(&mut self, count: usize) -> usize {
-        (u128::from(self.next()) * count as u128 >> 64) as usize
+        ((u128::from(self.next()) * count as u128) >> 64) as usize
     }
 }
 

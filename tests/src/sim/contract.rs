@@ -194,12 +194,15 @@ impl<D: Driver> Driver for Checked<D> {
         peer: PeerId,
         tx: &'static mut SendBuffer,
     ) -> Option<&'static mut SendBuffer> {
+        let checks = aside();
         let flight = self.flight(peer);
         assert!(!flight.receiving && !flight.sending, "one thing at a time");
         assert!(!tx.pending().is_empty(), "nothing to send");
         let buffer = at(&*tx);
         self.own(peer, None, Some(buffer));
+        drop(checks);
         let home = self.inner.send_now(peer, tx);
+        let _checks = aside();
         match &home {
             Some(tx) => {
                 assert!(tx.pending().is_empty(), "not all is sent");

@@ -89,8 +89,9 @@ fn costs_no_more_than_the_floor(what: &str, packet: &[u8], depth: usize) {
         "{what}: {requests} requests in {packets} packets: {receives} receives, {sends} sends, \
          {waits} waits, {rest} other calls, {in_vain} in vain"
     ));
-    // The last receive of a connection is its end.
-    assert_eq!(receives, packets + CONNECTIONS, "a receive for each packet");
+    // And one for the end of a connection, unless the server was stopped before it came.
+    let due = packets..=packets + CONNECTIONS;
+    assert!(due.contains(&receives), "a receive for each packet");
     assert_eq!(sends, packets, "a send for each packet");
     // One packet a wait, if the server is faster than its clients; and connections come and go.
     let most = packets + 4 * CONNECTIONS + 16;
