@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn each_address_is_counted_for_itself() {
-        both(10_000).map(|addresses| count_two(&addresses));
+        both(10_000).iter().for_each(count_two);
     }
 
     fn count_two(addresses: &Addresses) {
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_addresses_hardly_disturb_each_other() {
-        both(10_000).map(|addresses| count_ten_thousand(&addresses));
+        both(10_000).iter().for_each(count_ten_thousand);
     }
 
     fn count_ten_thousand(addresses: &Addresses) {
