@@ -85,4 +85,21 @@ mod tests {
         slide(&mut bytes, two..four, 0);
         assert_eq!(&bytes, b"cdcdef");
     }
+
+    #[test]
+    fn bytes_slide_the_same_way_without_vectors() {
+        for (from, to) in [
+            (2..6, 0),
+            (3..4, 1),
+            (4..2, 0),
+            (2..7, 0),
+            (2..4, 3),
+            (0..0, 0),
+        ] {
+            let (mut one, mut other) = (*b"abcdef", *b"abcdef");
+            slide(&mut one, from.clone(), to);
+            slide_plainly(&mut other, from, to);
+            assert_eq!(one, other);
+        }
+    }
 }

@@ -38,3 +38,14 @@ impl Turn {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_keeps_its_word() {
+        assert_eq!(Turn::of(u64::MAX).word(), u64::MAX);
+        assert_ne!(Turn::of(1), Turn::of(2));
+    }
+}
