@@ -88,7 +88,14 @@ mod tests {
 
     #[test]
     fn bytes_slide_the_same_way_without_vectors() {
-        for [from, end, to] in [[2, 6, 0], [3, 4, 1], [4, 2, 0], [2, 7, 0], [2, 4, 3], [0, 0, 0]] {
+        for [from, end, to] in [
+            [2, 6, 0],
+            [3, 4, 1],
+            [4, 2, 0],
+            [2, 7, 0],
+            [2, 4, 3],
+            [0, 0, 0],
+        ] {
             let (mut one, mut other) = (*b"abcdef", *b"abcdef");
             slide(&mut one, from..end, to);
             slide_plainly(&mut other, from..end, to);
