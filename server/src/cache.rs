@@ -1,9 +1,15 @@
-//! Whole answers kept for the next one who asks: bounded, and never stale.
+//! Whole answers kept for the next one who asks: bounded, and given out only until they are
+//! invalidated.
 //!
 //! For an application whose answers to GET are dear to make and stay the same for a while. The
 //! application says when they do not: [`invalidate`](AnswerCache::invalidate) makes every answer of
 //! a route worthless in one step, and from then on none of them is given out. Time plays no part,
 //! so nothing is served "at most a second old".
+//!
+//! A cache belongs to one worker: where there are several, a change has to be told to each of them.
+//! An answer belongs to the route and the target alone, so none that depends on another field
+//! (`Host`, `Authorization`, `Cookie`, `Accept`) may be kept; and one that was made before a change
+//! must not be put in after it was told, as a deferred exchange could do.
 //!
 //! Not for what has to be exact at every moment: the challenge's `/stats` is never kept here. Nor
 //! for answers that are cheap to make; the manual

@@ -349,6 +349,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         let id = peer.id(index);
         let now = driver.now();
         let mut sends_left = SENDS_IN_PLACE_MAX;
+        let began = tally.requests;
         let site = Site {
             limits,
             date: Some(&self.date),
@@ -430,8 +431,11 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         Step::Write(_) => Waiting::Write,
                         _ => Waiting::Away,
                     };
+                    // Not after so many requests that their count of eight bits could look as it
+                    // did: the deadline would take the next wait for the one before.
                     if matches!(what, Waiting::Write)
                         && sends_left > 0
+                        && tally.requests.wrapping_sub(began) < 255
                         && let Some(tx) = peer.tx.take()
                     {
                         sends_left -= 1;
@@ -479,8 +483,9 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                             }
                         }
                         Waiting::Write => {
+                            // It had its share of this turn.
                             if let Some(tx) = peer.tx.take() {
-                                driver.send(id, tx);
+                                driver.send_later(id, tx);
                             }
                         }
                         Waiting::Away if peer.state == State::Deferred => {}

@@ -121,6 +121,10 @@ impl Prepared {
     /// is not as nearly always, or there is no room.
     #[inline(always)]
     fn put(&self, site: &Site<'_>, tx: &mut SendBuffer, limit: usize) -> bool {
+        // Then the line is another one, and written.
+        if !crate::VECTORS || !crate::EXPLAIN {
+            return false;
+        }
         let (Some(date), None) = (site.date, site.server) else {
             return false;
         };

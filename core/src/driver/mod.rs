@@ -212,6 +212,14 @@ pub trait Driver {
         None
     }
 
+    /// As [`send`](Self::send), but nothing of it goes out before the next `wait`: for a connection
+    /// that had its share of this turn. Without it a peer that takes all of a long answer as fast
+    /// as it is made would keep every other one waiting. A driver whose sends complete only in
+    /// `wait` need not know of it.
+    fn send_later(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        self.send(peer, tx);
+    }
+
     /// Waits for the first completion, at most until `until` (`None`: for ever). May return early
     /// without one.
     ///

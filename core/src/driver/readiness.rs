@@ -280,6 +280,26 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
         self.peers.settle(peer.index);
     }
 
+    fn send_later(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        let Some(entry) = self.peers.find(peer) else {
+            debug_assert!(false, "a send to a closed connection");
+            return;
+        };
+        debug_assert!(entry.tx.is_none(), "a second send in flight");
+        if entry.tx.is_some() {
+            return;
+        }
+        let empty = tx.pending().is_empty();
+        entry.tx = Some(tx);
+        if entry.has(LOST) {
+            entry.set(TELL);
+        } else if empty {
+            entry.set(SENT);
+        }
+        // With room to write it is among those that the next turn begins with.
+        self.peers.settle(peer.index);
+    }
+
     #[inline]
     fn send_now(
         &mut self,

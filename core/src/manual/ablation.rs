@@ -26,8 +26,8 @@
 //! * **`--pin`**: a worker to a processor. The measurement pins all sides, so that only the call
 //!   itself differs in this table; what pinning does for several workers is below.
 //!
-//! <!-- Response cache, prepared responses, writev: rows of these belong here, as further builds of
-//! tests/bench/ablation. -->
+//! Prepared answers, a cache of answers and `writev` are no switches; their figures are in
+//! [`hot_path`](super::hot_path).
 //!
 //! # What follows
 //!
@@ -37,11 +37,11 @@
 //! * Fat LTO stays: it is the smallest program with the fewest instructions. Without it a request
 //!   takes 3 % more of them and the program a tenth more bytes; thin is in between.
 //! * `--prefault` is off: it changes no instruction, and makes 374 MiB of 3 resident. It is for
-//!   those who want no page fault later (`BUF-13`).
+//!   those who want no page fault later.
 //! * `--huge-pages` is off: no count changes, and a server that serves few connections has one or
 //!   two slots in use, which fit into any TLB. `try` costs 2 MiB for the first slot. A gain would
 //!   have to show in the times, with thousands of slots in use; until it does, it is no default.
-//!   The processor's own counts (misses of the TLB) cannot be read on this machine.
+//!   The processor's own counts (misses of the TLB) could not be read where this was measured.
 //! * `--pin` is off: alone on a machine the system leaves a busy thread where it is; beside other
 //!   programs a pinned worker waits for its processor while another one is idle.
 //! * Depth is the client's choice, and the largest switch of all: at 16 a request costs a third.
@@ -54,7 +54,7 @@
 //!
 //! By `tests/bench/scaling`. *Skew* is what the busiest worker has beyond the mean. The system puts
 //! a connection where the hash of its addresses says, so 64 connections are as even as 64 throws of
-//! a die; `--accept handoff` deals them out in turn. The client asks again as soon as it has its
+//! a die; `--accept handoff` gives each to the worker with the fewest. The client asks again as soon as it has its
 //! answer: a worker whose processor had other things to do served less, so the skew of requests is
 //! also that of the machine. Shares of equal work are compared by `tests/tests/scaling.rs`.
 //!

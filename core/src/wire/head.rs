@@ -157,10 +157,20 @@ impl HeadState {
         // (In this order, for a `len` of 16 bits: the second comparison is none then.)
         let len = len.min(room.len()).min(limits.head_bytes_max as usize);
         let len = len.min(usize::from(u16::MAX));
-        if VECTORS && self.scanned == self.next && self.walk(room, len, rows, limits) {
+        if self.scanned == self.next && self.leap(room, len, rows, limits) {
             return Some(self.complete());
         }
         None
+    }
+
+    /// As far as the fast way leads, where there are vectors for it. Says whether the head is
+    /// complete.
+    #[inline(always)]
+    fn leap(&mut self, room: &[u8], len: usize, rows: &mut [[u8; 8]], limits: &Limits) -> bool {
+        match VECTORS {
+            true => self.walk(room, len, rows, limits),
+            false => self.stage == Stage::Complete,
+        }
     }
 
     /// The rest of [`advance_within`](Self::advance_within).
@@ -224,11 +234,7 @@ impl HeadState {
                 };
             }
             self.scanned = self.next;
-            let complete = match VECTORS {
-                true => self.walk(room, bytes.len(), rows, limits),
-                false => self.stage == Stage::Complete,
-            };
-            if complete {
+            if self.leap(room, bytes.len(), rows, limits) {
                 return self.complete();
             }
         }

@@ -149,6 +149,9 @@ impl<D: Driver> Driver for Buggy<D> {
     ) -> Option<&'static mut SendBuffer> {
         self.inner.send_now(peer, tx)
     }
+    fn send_later(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        self.inner.send_later(peer, tx);
+    }
     fn shutdown(&mut self, peer: PeerId) {
         self.inner.shutdown(peer);
     }

@@ -154,6 +154,17 @@ impl<D> Checked<D> {
             Completion::Notified => {}
         }
     }
+
+    /// A send begins.
+    fn check_send(&mut self, peer: PeerId, tx: &SendBuffer) {
+        let _checks = aside();
+        self.turnstile.is_served(peer, false);
+        let flight = self.flight(peer);
+        assert!(!flight.receiving && !flight.sending, "one thing at a time");
+        flight.sending = true;
+        assert!(!tx.pending().is_empty(), "nothing to send");
+        self.own(peer, None, Some(at(tx)));
+    }
 }
 
 impl<D: Driver> Driver for Checked<D> {
@@ -178,15 +189,13 @@ impl<D: Driver> Driver for Checked<D> {
     }
 
     fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
-        let checks = aside();
-        self.turnstile.is_served(peer, false);
-        let flight = self.flight(peer);
-        assert!(!flight.receiving && !flight.sending, "one thing at a time");
-        flight.sending = true;
-        assert!(!tx.pending().is_empty(), "nothing to send");
-        self.own(peer, None, Some(at(&*tx)));
-        drop(checks);
+        self.check_send(peer, tx);
         self.inner.send(peer, tx);
+    }
+
+    fn send_later(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        self.check_send(peer, tx);
+        self.inner.send_later(peer, tx);
     }
 
     fn send_now(

@@ -125,6 +125,9 @@ impl Driver for Either<'_> {
     ) -> Option<&'static mut SendBuffer> {
         either!(self, driver => driver.send_now(peer, tx))
     }
+    fn send_later(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
+        either!(self, driver => driver.send_later(peer, tx));
+    }
     fn shutdown(&mut self, peer: PeerId) {
         either!(self, driver => driver.shutdown(peer));
     }

@@ -205,6 +205,27 @@ fn what_was_received_is_reported_before_the_loss() {
 }
 
 #[test]
+fn what_is_sent_later_waits_for_the_next_turn() {
+    let (mut bench, [peer]) = Bench::open(0);
+    bench.calls();
+    bench.script().sends.push_back(Ok(5));
+    bench.driver.send_later(peer, tx(b"hello"));
+    assert!(bench.driver.is_busy(), "the next wait is none");
+    assert!(bench.drain().is_empty() && bench.calls().is_empty());
+    assert!(matches!(&bench.turn()[..], [Completion::Sent { .. }]));
+    assert_eq!(bench.calls(), [Send(5)]);
+    // Nothing to send is sent already, and who is lost is told so.
+    bench.driver.send_later(peer, tx(b""));
+    assert!(matches!(&bench.drain()[..], [Completion::Sent { .. }]));
+    bench.script().sends.push_back(Err(Trouble::Lost));
+    assert!(bench.driver.send_now(peer, tx(b"hello")).is_none());
+    bench.drain();
+    bench.driver.send_later(peer, tx(b"again"));
+    let lost = |done: &[Completion]| matches!(done, [Completion::Lost { tx: Some(_), .. }]);
+    assert!(lost(&bench.drain()));
+}
+
+#[test]
 fn what_is_sent_in_place_comes_back_at_once() {
     let (mut bench, [peer]) = Bench::open(0);
     bench.script().sends.push_back(Ok(5));
