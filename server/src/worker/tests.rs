@@ -1,5 +1,7 @@
 //! How a worker ends connections, over a kernel that sends what it is told to.
 
+mod fair;
+
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -95,11 +97,13 @@ impl App for Nothing {
     }
 }
 
-/// Two connections where one is allowed, until both are closed: how, when the refusal of the second
-/// finds room for so many bytes.
-fn closes(room: usize) -> Vec<(u32, bool)> {
-    let kernel = Handle::default();
-    kernel.0.borrow_mut().room = room;
+/// A worker with four places over a kernel, for as long as `go` wants it.
+fn turns<K: Kernel, A: App>(
+    kernel: K,
+    app: A,
+    open_max: usize,
+    go: impl FnOnce(&mut Worker<'_, Readiness<'_, K>, A>),
+) {
     let slots = Region::map(64 << 10).unwrap();
     let slots = slots.into_slots(16 << 10, 8 << 10).unwrap();
     let mut free = [const { None }; 4];
@@ -115,20 +119,37 @@ fn closes(room: usize) -> Vec<(u32, bool)> {
     };
     slots.take(4).for_each(|slot| memory.slots.give(slot));
     let admission = Admission {
-        open_max: 1,
+        open_max,
         per_address_max: u32::MAX,
         addresses: Arc::new(Addresses::new(4)),
     };
-    let driver = Readiness::new(kernel.clone(), &mut entries);
-    let mut worker = Worker::new(driver, Nothing, Limits::DEFAULT, memory, admission, || 0);
-    for _ in 0..10_000 {
-        let Ok(_) = worker.turn(None);
-        if worker.tally().connections == 2 && worker.open() == 0 {
-            assert_eq!(worker.tally().refused, 1);
-            return kernel.0.borrow().closed.clone();
+    let driver = Readiness::new(kernel, &mut entries);
+    go(&mut Worker::new(
+        driver,
+        app,
+        Limits::DEFAULT,
+        memory,
+        admission,
+        || 0,
+    ));
+}
+
+/// Two connections where one is allowed, until both are closed: how, when the refusal of the second
+/// finds room for so many bytes.
+fn closes(room: usize) -> Vec<(u32, bool)> {
+    let kernel = Handle::default();
+    kernel.0.borrow_mut().room = room;
+    turns(kernel.clone(), Nothing, 1, |worker| {
+        for _ in 0..10_000 {
+            let Ok(_) = worker.turn(None);
+            if worker.tally().connections == 2 && worker.open() == 0 {
+                assert_eq!(worker.tally().refused, 1);
+                return;
+            }
         }
-    }
-    panic!("it never ends");
+        panic!("it never ends");
+    });
+    kernel.0.borrow().closed.clone()
 }
 
 #[test]
