@@ -54,9 +54,10 @@
 //!
 //! By `tests/bench/scaling`. *Skew* is what the busiest worker has beyond the mean. The system puts
 //! a connection where the hash of its addresses says, so 64 connections are as even as 64 throws of
-//! a die; `--accept handoff` gives each to the worker with the fewest. The client asks again as soon
-//! as it has its answer: a worker whose processor had other things to do served less, so the skew of requests is
-//! also that of the machine. Shares of equal work are compared by `tests/tests/scaling.rs`.
+//! a die; `--accept handoff` gives each to the worker with the fewest. The client asks again as
+//! soon as it has its answer: a worker whose processor had other things to do served less, so the
+//! skew of requests is also that of the machine. Shares of equal work are compared by
+//! `tests/tests/scaling.rs`.
 //!
 //! **No cache line is shared while workers serve.** The test runs the server under a tool that
 //! writes down every load and store of the process with its thread, adds what the kernel writes on

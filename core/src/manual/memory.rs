@@ -115,8 +115,9 @@
 //!
 //! An idle connection takes 188 bytes: 120 in the worker's table, 48 in the driver's, 12 for its
 //! timer, 8 in the counts of addresses (16 with more than 63,487 connections to a server, where a
-//! count may need more than 16 bits). 64 of these are four references of two words each, in both tables, to the two parts of a slot, and they are
-//! empty while a connection rests. A number of 32 bits for the slot in each would do instead.
+//! count may need more than 16 bits). 64 of these are four references of two words each, in both
+//! tables, to the two parts of a slot, and they are empty while a connection rests. A number of 32
+//! bits for the slot in each would do instead.
 //!
 //! # How many at a time
 //!

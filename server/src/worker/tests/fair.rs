@@ -3,7 +3,8 @@
 use super::*;
 use barewire_core::connection::BodyWriter;
 
-/// Calls of `send` between two polls that are no turn any more.
+/// So many calls of `send` between two polls are no turn any more: one has five for each of
+/// two peers.
 const SENDS_MAX: u32 = 1_000;
 
 /// Two clients, who ask once when they are told of, and take all that is sent.
