@@ -27,7 +27,7 @@ pub(crate) fn entries() {
     entries!(2: <Ready as Driver>::accepting, <Ready as Driver>::local);
     entries!(3: <Ready as Driver>::wait);
     entries!(2: <Ready as Driver>::next);
-    entries!(3: <Ready as Driver>::send_now);
+    entries!(3: <Ready as Driver>::send_now, <Ready as Driver>::send_later);
     entries!(1: <Ready as Driver>::now, <Ready as Driver>::tick);
     entries!(1: <Ready as Driver>::is_busy);
 }
