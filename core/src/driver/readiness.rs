@@ -235,6 +235,29 @@ impl<'m, K: Kernel> Readiness<'m, K> {
         let nanos = Instant::from_millis(ACCEPT_BACKOFF_MS).0;
         self.accept_after = Some(Instant(self.now.0.saturating_add(nanos)));
     }
+
+    /// Takes a send over, and begins with it `now` or in the next turn: with room to write it is
+    /// among those that the turn begins with.
+    fn submit(&mut self, peer: PeerId, tx: &'static mut SendBuffer, now: bool) {
+        let Some(entry) = self.peers.find(peer) else {
+            debug_assert!(false, "a send to a closed connection");
+            return;
+        };
+        debug_assert!(entry.tx.is_none(), "a second send in flight");
+        if entry.tx.is_some() {
+            return;
+        }
+        let empty = tx.pending().is_empty();
+        entry.tx = Some(tx);
+        if entry.has(LOST) {
+            entry.set(TELL);
+        } else if empty {
+            entry.set(SENT);
+        } else if now && entry.may_write() {
+            write(&mut self.kernel, entry);
+        }
+        self.peers.settle(peer.index);
+    }
 }
 
 impl<K: Kernel> Driver for Readiness<'_, K> {
@@ -260,44 +283,11 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
     }
 
     fn send(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
-        let Some(entry) = self.peers.find(peer) else {
-            debug_assert!(false, "a send to a closed connection");
-            return;
-        };
-        debug_assert!(entry.tx.is_none(), "a second send in flight");
-        if entry.tx.is_some() {
-            return;
-        }
-        let empty = tx.pending().is_empty();
-        entry.tx = Some(tx);
-        if entry.has(LOST) {
-            entry.set(TELL);
-        } else if empty {
-            entry.set(SENT);
-        } else if entry.may_write() {
-            write(&mut self.kernel, entry);
-        }
-        self.peers.settle(peer.index);
+        self.submit(peer, tx, true);
     }
 
     fn send_later(&mut self, peer: PeerId, tx: &'static mut SendBuffer) {
-        let Some(entry) = self.peers.find(peer) else {
-            debug_assert!(false, "a send to a closed connection");
-            return;
-        };
-        debug_assert!(entry.tx.is_none(), "a second send in flight");
-        if entry.tx.is_some() {
-            return;
-        }
-        let empty = tx.pending().is_empty();
-        entry.tx = Some(tx);
-        if entry.has(LOST) {
-            entry.set(TELL);
-        } else if empty {
-            entry.set(SENT);
-        }
-        // With room to write it is among those that the next turn begins with.
-        self.peers.settle(peer.index);
+        self.submit(peer, tx, false);
     }
 
     #[inline]
