@@ -204,6 +204,22 @@ fn threads(pid: u32) -> Vec<(String, String)> {
     found
 }
 
+/// [`threads`] once that many workers have their names: a thread gives itself its own, when it
+/// runs for the first time, which may be after the banner.
+fn named_threads(pid: u32, workers: usize) -> Vec<(String, String)> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let threads = threads(pid);
+        let named = threads.iter().filter(|(name, _)| name.starts_with("worker-"));
+        if named.count() == workers {
+            assert!(threads.len() > workers, "{threads:?}");
+            return threads;
+        }
+        assert!(Instant::now() < end, "{threads:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Numbers of a list as the system writes it: `0-2,5`.
 fn numbers(list: &str) -> Vec<usize> {
     let parts = list.split(',').flat_map(|part| {
@@ -230,9 +246,7 @@ fn each_worker_is_tied_to_its_processor_and_no_other_thread_is() {
             told.ends_with(" in turn: more workers than these)"),
             "{told}"
         );
-        let threads = threads(server.child.id());
-        assert!(threads.len() > workers, "{threads:?}");
-        for (name, list) in threads {
+        for (name, list) in named_threads(server.child.id(), workers) {
             let expected = match name.strip_prefix("worker-") {
                 Some(number) => {
                     let number: usize = number.parse().unwrap();
@@ -244,7 +258,7 @@ fn each_worker_is_tied_to_its_processor_and_no_other_thread_is() {
         }
     }
     let server = Serving::start(&format!("--workers {workers} --connections {workers}"));
-    for (name, list) in threads(server.child.id()) {
+    for (name, list) in named_threads(server.child.id(), workers) {
         assert_eq!(numbers(&list), processors, "{name}");
     }
 }
