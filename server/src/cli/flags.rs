@@ -169,6 +169,16 @@ pub(crate) static SERVE: Table<Choices> = &[
                 },
                 get: |_| String::new(),
             },
+            Flag {
+                name: "shared-descriptors",
+                value: "",
+                about: "all workers use one table",
+                set: |choices, _| {
+                    choices.config.own_descriptors = false;
+                    Ok(())
+                },
+                get: |_| String::new(),
+            },
             number!(
                 "per-address",
                 "N",
