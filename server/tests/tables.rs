@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use barewire::challenge::{Board, Options};
+use barewire::load::open_descriptors;
 use barewire::{Accept, App, Config, Context, Server, StartError};
 use barewire_core::connection::{Done, Exchange};
 use barewire_core::wire::Status;
@@ -289,6 +290,50 @@ fn the_program_gives_each_worker_its_table_unless_told_not_to() {
     for (name, open) in &shared {
         assert!(open.len() >= 2, "{name}: {open:?}");
     }
+}
+
+/// Descriptors in the tables of this process's threads whose names begin so.
+fn open_of_threads(begin: &str) -> Vec<usize> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let paths = tasks.map(|task| task.unwrap().path());
+    let named = paths.filter(|path| {
+        let name = fs::read_to_string(path.join("comm"));
+        name.is_ok_and(|name| name.starts_with(begin))
+    });
+    named
+        .map(|path| fs::read_dir(path.join("fd")).unwrap().count())
+        .collect()
+}
+
+#[test]
+fn what_a_process_has_open_is_counted_in_all_its_tables() {
+    let _alone = alone();
+    let before = open_here() as u64;
+    let count = || open_descriptors(std::process::id()).unwrap();
+    assert_eq!(count(), before);
+    for own_descriptors in [true, false] {
+        let server = start(&Config {
+            own_descriptors,
+            ..config(2)
+        })
+        .unwrap();
+        let clients: Vec<_> = (0..10).map(|_| connect(server.local_addr())).collect();
+        for mut client in &clients {
+            client.write_all(PING).unwrap();
+            assert!(is_answered(&mut client.try_clone().unwrap()));
+        }
+        let of_workers = open_of_threads("worker-");
+        assert_eq!(of_workers.len(), 2);
+        let of_workers = match own_descriptors {
+            true => of_workers.iter().sum::<usize>() as u64,
+            false => 0,
+        };
+        assert_eq!(count(), open_here() as u64 + of_workers);
+        drop(clients);
+        server.shut_down();
+    }
+    assert_eq!(count(), before);
+    assert!(open_descriptors(u32::MAX).is_err());
 }
 
 #[test]
