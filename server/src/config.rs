@@ -47,7 +47,7 @@ pub struct Config {
     pub pin: bool,
     /// Give each worker a table of descriptors of its own, where the system has that (Linux 5.9) and
     /// lets it ([`Server::own_descriptors`](crate::Server::own_descriptors) says whether): a request
-    /// takes some per cent less of the processor, and no accept waits for that of another worker.
+    /// takes one or two per cent less of the processor, and no accept waits for another worker's.
     /// With [`Accept::Handoff`] and several workers it is ignored, as connections move between
     /// threads there. Default false; `barewire serve` turns it on.
     ///
