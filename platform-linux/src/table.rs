@@ -16,15 +16,17 @@
 //! each worker                            \-- copy the table, dup(own listener), close the copies
 //! ```
 //!
-//! What else is open at that moment stays open in the copies until their threads end. `/proc/PID/fd`
-//! shows the table of the main thread alone; those of others are in `/proc/PID/task/TID/fd`.
+//! What else is open at that moment stays open in the copies until their threads end.
+//! `/proc/PID/fd` shows the table of the main thread alone; others are in `/proc/PID/task/TID/fd`.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::{Arc, Weak};
-use std::thread::{self, ThreadId};
+
+use rustix::thread::{Pid, gettid};
 
 use crate::epoll::{Epoll, Waker};
 use crate::socket::Listener;
@@ -34,8 +36,8 @@ use crate::socket::Listener;
 pub const OWN_TABLES: bool = true;
 
 /// The listeners and wakers of a group of workers, in the table of the thread that starts them. It
-/// must not be dropped before each worker has its seat, and stays in its thread: while it lives, the
-/// table has a user who is not the worker.
+/// must not be dropped before each worker has its seat, and stays in its thread: while it lives,
+/// the table has a user who is not the worker.
 pub struct Group {
     held: Arc<Held>,
     /// Not `Send`.
@@ -44,8 +46,8 @@ pub struct Group {
 
 struct Held {
     places: Vec<(Listener, Waker)>,
-    /// Who made it.
-    by: ThreadId,
+    /// The thread of the group.
+    by: Pid,
 }
 
 /// What one worker of a [`Group`] needs to listen, until it takes it, in its own thread.
@@ -67,7 +69,7 @@ impl Group {
         let count = places.len();
         let held = Arc::new(Held {
             places,
-            by: thread::current().id(),
+            by: gettid(),
         });
         let seat = |number| Seat {
             held: Arc::downgrade(&held),
@@ -86,17 +88,18 @@ impl Group {
 }
 
 impl Seat {
-    /// Takes the listener and the waker into the calling thread. With `own` that thread gets a table
-    /// of its own first, if the system lets it; says whether it has one now.
+    /// Takes the listener and the waker into the calling thread. With `own` that thread gets a
+    /// table of its own first, if the system lets it (and has `/proc` to see it by); says whether
+    /// it has one now.
     ///
     /// A thread that uses a table of its own knows no descriptor that another thread makes from now
-    /// on, nor another thread one of its own: a number that comes over from there is some other file
-    /// here, or none. So nothing that holds a descriptor may go from one to the other. What was open
-    /// before is open in both, each with its own copy to close.
+    /// on, nor another thread one of its own: a number that comes over from there is some other
+    /// file here, or none. So nothing that holds a descriptor may go from one to the other. What
+    /// was open before is open in both, each with its own copy to close.
     ///
     /// For threads that share their table with that of the [`Group`], while it lives: in the thread
-    /// of the group itself there is no table of its own. If one thread has to go without, those that
-    /// come after it should too: a table that is copied later holds its connections as well.
+    /// of the group itself there is no table of its own. If one thread has to go without, those
+    /// that come after it should too: a table that is copied later holds its connections as well.
     ///
     /// # Errors
     /// `NotConnected` if the group was dropped; otherwise as [`Epoll::new`].
@@ -106,8 +109,12 @@ impl Seat {
             .places
             .get(self.number)
             .ok_or(io::ErrorKind::NotConnected)?;
-        let is_own = own && held.by != thread::current().id() && leave_table();
+        // Not tried where it could not be seen afterwards.
+        let has_left =
+            own && held.by != gettid() && held.is_there(listener).unwrap_or(false) && leave_table();
         let (listener, waker) = (listener.duplicate()?, waker.duplicate()?);
+        // Some say yes and do nothing: valgrind.
+        let is_own = has_left && !held.is_there(&listener)?;
         let numbers = held.places.iter().map(|(one, _)| one.as_fd().as_raw_fd());
         let strays: Vec<RawFd> = numbers.collect();
         // Before they are closed: if the group was dropped meanwhile, this closes them, and no
@@ -120,8 +127,23 @@ impl Seat {
     }
 }
 
-/// Gives the calling thread a copy of the table for itself. Says whether it has one; if not, all is
-/// as before: the system is older than Linux 5.9 (ENOSYS), a sandbox forbids it, no memory is left.
+impl Held {
+    /// Whether the thread of the group has this listener of the calling thread too, under the same
+    /// number.
+    fn is_there(&self, listener: &Listener) -> io::Result<bool> {
+        let number = listener.as_fd().as_raw_fd();
+        let here = fs::read_link(format!("/proc/thread-self/fd/{number}"))?;
+        let there = format!("/proc/self/task/{}/fd/{number}", self.by.as_raw_nonzero());
+        match fs::read_link(there) {
+            Ok(there) => Ok(there == here),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Gives the calling thread a copy of the table for itself. Says whether the system says so; if
+/// not, all is as before: it is older than Linux 5.9 (ENOSYS), a sandbox forbids it, no memory.
 ///
 /// By `close_range` over a range without descriptors, as sandboxes that know it let it pass;
 /// `unshare` is among the calls that they forbid first. (Musl has no wrapper of it.)
@@ -135,11 +157,11 @@ fn leave_table() -> bool {
 
 /// Closes the calling thread's copy of a descriptor that is owned in another table.
 fn close_copy(number: RawFd) {
-    // SAFETY: only `Seat::take` calls it, after `leave_table`. The table was used by two threads at
-    // least before (this one, and that of the group, which a group cannot leave), or the group has
-    // been dropped and the number is free. So the number is one of this thread's private table,
-    // where nobody owns it: its owner is the group, in the other table, and all that was made here
-    // since has another number. If it fails there was no such descriptor.
+    // SAFETY: only `Seat::take` calls it, after it has seen that this thread's table is not that of
+    // the group's thread, and was before. So the number is one of a private copy, where nobody owns
+    // it: its owner is the group, which cannot leave its thread, in the other table; and all that
+    // was made here since has another number. If it fails there is no such descriptor: the group
+    // was dropped meanwhile, and the last hold on it was this thread's.
     unsafe { libc::close(number) };
 }
 

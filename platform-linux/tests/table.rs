@@ -1,5 +1,5 @@
-//! Tables of descriptors for one thread alone, seen through `/proc`. In a process of its own: a table
-//! that is copied holds whatever other tests have open.
+//! Tables of descriptors for one thread alone, seen through `/proc`. In a process of its own: a
+//! table that is copied holds whatever other tests have open.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;

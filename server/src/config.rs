@@ -45,9 +45,10 @@ pub struct Config {
     /// and from the beginning again if there are more workers. Where the system cannot do that,
     /// the start is refused. Default false.
     pub pin: bool,
-    /// Give each worker a table of descriptors of its own, where the system has that (Linux 5.9) and
-    /// lets it ([`Server::own_descriptors`](crate::Server::own_descriptors) says whether): a request
-    /// takes one or two per cent less of the processor, and no accept waits for another worker's.
+    /// Give each worker a table of descriptors of its own, where the system has that (Linux 5.9)
+    /// and lets it ([`Server::own_descriptors`](crate::Server::own_descriptors) says whether). A
+    /// request takes one or two per cent less of the processor; no accept waits for another
+    /// worker's.
     /// With [`Accept::Handoff`] and several workers it is ignored, as connections move between
     /// threads there. Default false; `barewire serve` turns it on.
     ///
@@ -146,8 +147,8 @@ const RESERVE_MIN: usize = 8;
 
 /// Descriptors of each worker besides its connections (listener, epoll, waker), and of the process
 /// (standard streams, a margin for what it was started with). Where each worker has a table of its
-/// own the limit is that of each table, so there is more room than is counted here: what starts does
-/// not depend on whether the system gives these.
+/// own the limit is that of each table, so there is more room than is counted here: what starts
+/// does not depend on whether the system gives these.
 const DESCRIPTORS_PER_WORKER: usize = 3;
 const DESCRIPTORS_BESIDES: usize = 32;
 

@@ -310,8 +310,8 @@ impl Server {
     }
 
     /// Whether each worker has a table of descriptors of its own
-    /// ([`Config::own_descriptors`]). Asked for and false: the system does not have that, or forbids
-    /// it, or it was short of memory; nothing else differs then.
+    /// ([`Config::own_descriptors`]). Asked for and false: the system does not have that, or
+    /// forbids it, or has no memory or no `/proc`; nothing else differs then.
     pub fn own_descriptors(&self) -> bool {
         self.own_descriptors
     }
@@ -401,8 +401,8 @@ struct Crew<'s, F> {
 
 impl<F> Crew<'_, F> {
     /// Starts the next worker, and waits until it has taken its seat; with `own` it has a table of
-    /// descriptors of its own then, if that can be. Says whether it has: one that has none holds its
-    /// connections in the table that the next one would copy.
+    /// descriptors of its own then, if that can be. Says whether it has: one that has none holds
+    /// its connections in the table that the next one would copy.
     fn seat<A>(&mut self, seat: Seat, own: bool) -> Result<bool, StartError>
     where
         A: App,
@@ -426,8 +426,8 @@ impl<F> Crew<'_, F> {
         })
     }
 
-    /// Starts the next worker, over the kernel that it makes in its thread (none: it ends); it tells
-    /// there what it refuses.
+    /// Starts the next worker, over the kernel that it makes in its thread (none: it ends); it
+    /// tells there what it refuses.
     fn hire<K, A>(
         &mut self,
         kernel: impl FnOnce() -> Option<K> + Send + 'static,
