@@ -43,18 +43,19 @@
 //! * **A table of descriptors for each worker.** In a table that several threads use (a server of
 //!   one worker has its main thread besides) each call with a descriptor takes a reference to the
 //!   open file and gives it back, two atomic changes: 88 ns of a request, by a profile of the
-//!   kernel's `fdget` and `fput`. Accepts and closes take a lock that all workers share. Each worker
-//!   of `barewire serve` copies the table at its start (`close_range`, `CLOSE_RANGE_UNSHARE`), and
-//!   needs neither. Processor time of plaintext with the one table of all, over that with a table
-//!   each: 1.01 [1.00, 1.02] in 120 pairs, beside 1.00 [0.99, 1.00] of A to A; over the floor 1.10
-//!   to 1.08; a connection per request 1.13 to 1.12. Two workers on one processor, six processes
-//!   each: 1.29 to 1.26, but these lie between 1.19 and 1.34, by how connections fall to workers.
-//!   So it is one or two of a hundred, and free. The trap: a copied table holds copies of all
-//!   listeners, and one that stays open anywhere stays in its group after its worker has closed it,
-//!   and gets connections that nobody accepts. A worker closes all but its own, and the main thread
-//!   those it has when all workers have theirs. The price: `/proc/PID/fd` shows the main thread's
-//!   table alone, and nothing that holds a descriptor may pass between threads; so applications have
-//!   to ask for it (`Config::own_descriptors`), and `--accept handoff` goes without.
+//!   kernel's `fdget` and `fput`. Accepts and closes take a lock that all workers share. Each
+//!   worker of `barewire serve` copies the table at its start (`close_range`,
+//!   `CLOSE_RANGE_UNSHARE`), and needs neither. Processor time of plaintext with the one table of
+//!   all, over that with a table each: 1.01 [1.00, 1.02] in 120 pairs, beside 1.00 [0.99, 1.00]
+//!   of A to A; over the floor 1.10 to 1.08; a connection per request 1.13 to 1.12. Two workers
+//!   on one processor, six processes each: 1.29 to 1.26, but these lie between 1.19 and 1.34, by
+//!   how connections fall to workers. So it is one or two of a hundred. The trap: a
+//!   copied table holds copies of all listeners, and one that stays open anywhere stays in its
+//!   group after its worker has closed it, and gets connections that nobody accepts. A worker
+//!   closes all but its own, and the main thread those it has when all workers have theirs. The
+//!   price: `/proc/PID/fd` shows the main thread's table alone, and nothing that holds a
+//!   descriptor may pass between threads; so applications have to ask for it
+//!   (`Config::own_descriptors`), and `--accept handoff` goes without.
 //!
 //! # What was measured and not built
 //!
