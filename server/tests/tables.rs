@@ -272,21 +272,21 @@ fn the_program_gives_each_worker_its_table_unless_told_not_to() {
             };
             // One listener each: what was accepted is closed again.
             let are_alone = workers().all(|(_, open)| open.len() == 1);
-            if workers().count() == 2 && (are_alone || args.contains(&"--shared-descriptors")) {
+            if workers().count() == 2 && (are_alone || !args.contains(&"--own-descriptors")) {
                 return sockets;
             }
             assert!(begin.elapsed() < PATIENCE, "{sockets:?}");
             thread::sleep(Duration::from_millis(5));
         }
     };
-    let own = settled(&["--workers", "2"]);
+    let own = settled(&["--workers", "2", "--own-descriptors"]);
     let listeners: BTreeSet<_> = own.iter().flat_map(|(_, open)| open).collect();
     assert_eq!(listeners.len(), 2, "{own:?}");
     let others = own.iter().filter(|(name, _)| !name.starts_with("worker-"));
     for (name, open) in others {
         assert!(open.is_empty(), "{name}: {open:?}");
     }
-    let shared = settled(&["--workers", "2", "--shared-descriptors"]);
+    let shared = settled(&["--workers", "2"]);
     for (name, open) in &shared {
         assert!(open.len() >= 2, "{name}: {open:?}");
     }

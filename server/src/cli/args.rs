@@ -23,7 +23,7 @@ pub(crate) enum Command {
 }
 
 /// Everything a deployment chose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Choices {
     pub(crate) config: Config,
     pub(crate) options: Options,
@@ -31,21 +31,6 @@ pub(crate) struct Choices {
     pub(crate) connections_given: bool,
     /// Start, say what was got, and stop.
     pub(crate) check: bool,
-}
-
-impl Default for Choices {
-    fn default() -> Self {
-        Choices {
-            config: Config {
-                // The challenge opens nothing by itself.
-                own_descriptors: true,
-                ..Config::default()
-            },
-            options: Options::default(),
-            connections_given: false,
-            check: false,
-        }
-    }
 }
 
 /// Reads the arguments after the program's name.
@@ -345,7 +330,7 @@ mod tests {
             "accept" "handoff" => config.accept == Accept::Handoff;
             "connections" "5" => config.connections == 5;
             "pin" "" => config.pin == true;
-            "shared-descriptors" "" => config.own_descriptors == false;
+            "own-descriptors" "" => config.own_descriptors == true;
             "per-address" "9" => config.connections_per_address == 9;
             "slots" "6" => config.slots == 6;
             "slot-bytes" "32k" => config.slot_bytes == 32_768;

@@ -170,11 +170,11 @@ pub(crate) static SERVE: Table<Choices> = &[
                 get: |_| String::new(),
             },
             Flag {
-                name: "shared-descriptors",
+                name: "own-descriptors",
                 value: "",
-                about: "all workers use one table",
+                about: "a table of them for each worker",
                 set: |choices, _| {
-                    choices.config.own_descriptors = false;
+                    choices.config.own_descriptors = true;
                     Ok(())
                 },
                 get: |_| String::new(),

@@ -33,7 +33,7 @@ fn cpu_while_starved(server: &Barewire, swarm: &mut Swarm, open: &[usize]) -> f6
 fn a_server_that_runs_out_of_descriptors_waits_quietly_and_recovers() {
     let _alone = alone();
     // Where each worker has a table of its own, the limit is that of each.
-    for (tables, flags) in [(1, "--shared-descriptors"), (2, "")] {
+    for (tables, flags) in [(1, ""), (2, "--own-descriptors")] {
         run_out_of_descriptors(tables, flags);
     }
 }
@@ -255,7 +255,7 @@ fn a_system_that_refuses_own_tables_is_served_with_one() {
         if !outcome.is_empty() {
             wrapper.extend(["-e", &inject]);
         }
-        let server = Barewire::start_under(&wrapper, program(), "--workers 3");
+        let server = Barewire::start_under(&wrapper, program(), "--workers 3 --own-descriptors");
         let workers = server.fact("workers").unwrap();
         let is_told = workers.contains("descriptors shared");
         assert_eq!(is_told, !outcome.is_empty(), "{outcome}: {workers}");
