@@ -118,6 +118,16 @@ pub enum StartError {
         needed: usize,
         /// How many the pool has free; `None` where there is no pool.
         free: Option<usize>,
+        /// What `vm.nr_hugepages` has to be, beside what others have; `None` where there is no pool.
+        wanted: Option<usize>,
+    },
+    /// Huge pages were required, and the pool has enough, but the system refused them: a limit, or a
+    /// control group.
+    HugePagesRefused {
+        /// How many are needed.
+        needed: usize,
+        /// What the system said.
+        error: io::Error,
     },
     /// A worker cannot be tied to a processor, which was asked for.
     Pin(io::Error),
@@ -136,17 +146,26 @@ impl fmt::Display for StartError {
                  (lower --connections, or raise `ulimit -n`)"
             ),
             StartError::Memory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
-            StartError::HugePages { needed, free } => match free {
-                Some(free) => write!(
+            StartError::HugePages {
+                needed,
+                free,
+                wanted,
+            } => match free.zip(*wanted) {
+                Some((free, wanted)) => write!(
                     f,
                     "{needed} huge pages of 2 MiB are needed, the pool has {free} free \
-                     (sysctl -w vm.nr_hugepages={needed}, or --huge-pages try)"
+                     (sysctl -w vm.nr_hugepages={wanted}, or --huge-pages try)"
                 ),
                 None => f.write_str(
                     "this system has no pool of huge pages of 2 MiB \
                      (--huge-pages try does without)",
                 ),
             },
+            StartError::HugePagesRefused { needed, error } => write!(
+                f,
+                "{needed} huge pages of 2 MiB are refused though the pool has as many: {error} \
+                 (--huge-pages try does without)"
+            ),
             StartError::Pin(error) => write!(f, "workers cannot be pinned: {error}"),
             StartError::Io(error) => error.fmt(f),
         }

@@ -1,12 +1,20 @@
 //! The set of users: shared by all workers, lock-free, of fixed size, emptied in O(1).
 //!
 //! ```text
-//! half (by era parity)      table: 64 regions of slots       arena: cells of 64-bit words
+//! half (by era parity)      table: a front of lines of       arena: cells of 64-bit words
+//!                           slots, 64 regions of slots
 //!                          +--------+--------+--------+     +------+---------------------+
 //!                          |  slot  |  slot  |  ...   |     | head | id, 8 bytes a word  |
 //!                          +--------+--------+--------+     +------+---------------------+
 //! slot = era tag (16) | fingerprint (16) | cell (32)         head = id length (16) | phase (48)
 //! ```
+//!
+//! The *run* of an id is the order in which slots are looked at for it: the eight of one cache line
+//! in the front, from one of them on and round, then up to 248 of its region. The front is a
+//! sixteenth of the regions, small enough for a core's cache. As long as users are few for it (half
+//! a user for each of its slots, 65,536 by default) nearly all lie there, and an event of a known one
+//! reads two lines: that of its slot and that of its cell. In regions alone these were as many, but
+//! of four times as many lines, on sixteen times as many pages, as a user lay anywhere in 16 MiB.
 //!
 //! A slot whose tag is not the era's is empty: a new era begins with an empty set and nothing to
 //! clear. To add a user, the worker writes a cell (nobody else knows of it yet), then publishes it
@@ -319,9 +327,9 @@ fn slot_of(line: &[AtomicU64; LINE_SLOTS], hash: u64, probe: u64) -> Option<&Ato
 
 /// How far the bits of a hash that choose its region are to be shifted down: the highest six.
 ///
-/// Below them lie sixteen for the fingerprint, below those the ones of the line; the lowest choose
-/// the first slot of both kinds. The three do not overlap up to 2^26 lines, twice as many as there
-/// can be.
+/// Below them lie sixteen for the fingerprint, below those the ones of the line (22 at most), and the
+/// lowest choose the first slot of both kinds. Above two million users these reach into those of the
+/// line, which does no harm: users of one line lie in any of the regions all the same.
 const REGION_SHIFT: u32 = 64 - SHARDS.ilog2();
 const FINGERPRINT_SHIFT: u32 = 42;
 const FRONT_SHIFT: u32 = 16;

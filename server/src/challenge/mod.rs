@@ -83,6 +83,9 @@ impl Board {
     pub fn new(options: Options, workers: usize) -> io::Result<Board> {
         let table_bytes = options.capacity.table_words() * size_of::<u64>();
         let arena_bytes = options.capacity.arena_words(workers) * size_of::<u64>();
+        // In pages of the usual size: huge ones were no faster (the front of the table and the ids of
+        // 75,000 users take 700 pages, fewer than the processor knows by heart), and ten users took
+        // 6.9 MB with them where they take 2.7.
         let mut table = Region::map(table_bytes)?;
         let mut arena = Region::map(arena_bytes)?;
         let mut presence = Presence::AsNeeded;
@@ -174,8 +177,11 @@ enum Route {
 /// again when its body is there. (Of all routes with a body it is the only one in a hurry.)
 const EVENT: u16 = 1;
 
+/// Where events go.
+const EVENT_PATH: &str = "/event";
+
 static ROUTES: Router<Route, 9> = Router::new()
-    .with(Verb::Post, "/event", Route::Event)
+    .with(Verb::Post, EVENT_PATH, Route::Event)
     .with(Verb::Get, "/stats", Route::Stats)
     .with(Verb::Post, "/reset", Route::Reset)
     .with(Verb::Get, "/health", Route::Health)
@@ -214,6 +220,13 @@ fn way<'p>(head: &Head<'p>) -> Way<'p> {
         Lookup::MethodNotAllowed { allow } => Way::Refused(Status::METHOD_NOT_ALLOWED, allow),
         Lookup::NotFound => Way::Refused(Status::NOT_FOUND, Verbs::NONE),
     }
+}
+
+/// What the router would say of the one route in a hurry, in two comparisons: 103 instructions and
+/// 14 cache lines of code less for each event. Whatever is spelled in another way goes to the router.
+#[inline(always)]
+fn is_event(head: &Head<'_>) -> bool {
+    head.method() == Method::Post && head.path() == EVENT_PATH.as_bytes()
 }
 
 /// `None` for methods that this server does not know (RFC 9110 section 15.6.2): CONNECT has no
@@ -301,18 +314,17 @@ impl App for Challenge {
     // Inlined, it takes the registers of the loop that all requests go through: 60 instructions.
     #[inline(never)]
     fn head(&mut self, context: &mut Context<'_>, fork: Fork<'_>) -> Done {
+        if is_event(&fork.head) {
+            *context.route() = EVENT;
+            return fork.gather(usize::MAX);
+        }
         match way(&fork.head) {
             Way::Refused(status, allow) => {
                 let head = fork.head;
                 refuse(fork.refuse(status), status, allow, &head)
             }
             Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
-            Way::To(route, _) => {
-                if route == Route::Event {
-                    *context.route() = EVENT;
-                }
-                fork.gather(usize::MAX)
-            }
+            Way::To(..) => fork.gather(usize::MAX),
         }
     }
 
@@ -428,5 +440,25 @@ fn user(id: &[u8], head: &Head<'_>, reply: Reply<'_>, may_wait: bool) -> Done {
         Ok(done) => done,
         Err(Full(reply)) if may_wait => reply.defer(),
         Err(Full(reply)) => too_long(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_route_in_a_hurry_is_the_one_that_the_router_finds() {
+        let found = ROUTES.find(Verb::Post, EVENT_PATH.as_bytes());
+        assert!(
+            matches!(
+                &found,
+                Lookup::Found {
+                    handler: Route::Event,
+                    ..
+                }
+            ),
+            "{found:?}"
+        );
     }
 }
