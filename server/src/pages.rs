@@ -27,8 +27,8 @@ pub struct SlotPages {
 }
 
 impl SlotPages {
-    /// What `vm.nr_hugepages` has to be for all slots, beside what others have of the pool; `None` if
-    /// the pool had enough, or there is none.
+    /// What `vm.nr_hugepages` has to be for all slots, beside what others have of the pool; `None`
+    /// if the pool had enough, or there is none.
     pub fn pool_wanted(&self) -> Option<usize> {
         let missing = self.needed.checked_sub(self.free?)?;
         (missing > 0).then_some(self.pool?.saturating_add(missing))
@@ -63,7 +63,8 @@ pub(crate) fn slots(config: &Config) -> Result<(SlotCutter, SlotPages, bool), St
     Ok((slots, pages, locked))
 }
 
-/// Why there are no huge pages, which were required: the pool is at fault only where it had too few.
+/// Why there are no huge pages, which were required: the pool is at fault only where it had too
+/// few.
 fn refused(pages: SlotPages, error: io::Error) -> StartError {
     let SlotPages { needed, free, .. } = pages;
     match (free, pages.pool_wanted()) {

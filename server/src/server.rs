@@ -118,11 +118,12 @@ pub enum StartError {
         needed: usize,
         /// How many the pool has free; `None` where there is no pool.
         free: Option<usize>,
-        /// What `vm.nr_hugepages` has to be, beside what others have; `None` where there is no pool.
+        /// What `vm.nr_hugepages` has to be, beside what others have; `None` where there is no
+        /// pool.
         wanted: Option<usize>,
     },
-    /// Huge pages were required, and the pool has enough, but the system refused them: a limit, or a
-    /// control group.
+    /// Huge pages were required, and the pool has enough, but the system refused them: a limit, or
+    /// a control group.
     HugePagesRefused {
         /// How many are needed.
         needed: usize,

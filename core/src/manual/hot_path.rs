@@ -40,14 +40,14 @@
 //!   every peer to a line would have made it 188.
 //! * **Users lie close together.** The table of a million users takes 16 MiB, and 75,000 of them,
 //!   spread all over it, touched 65,000 cache lines on all of its 4,096 pages: more than the
-//!   processor's own cache and its list of pages (TLB) hold. Now an id is looked for in one line of a
-//!   front of 1 MiB first (16,384 lines on 256 pages), and only then in its region: 75,000 users take
-//!   9.6 MB resident with everything, where they took 20.9, a thousand 3.6 for 6.4. `POST /event`
-//!   came down from 1.33 [1.26, 1.43] of the floor to 1.24 [1.20, 1.31] (one run, paired, on a
+//!   processor's own cache and its list of pages (TLB) hold. Now an id is looked for in one line of
+//!   a front of 1 MiB first (16,384 lines on 256 pages), and only then in its region: 75,000 users
+//!   take 9.6 MB resident with everything, where they took 20.9, a thousand 3.6 for 6.4.
+//!   `POST /event` came down from 1.33 [1.26, 1.43] of the floor to 1.24 [1.20, 1.31] (one run, paired, on a
 //!   machine with other programs at work); with a million users it costs what it did, as the line
 //!   that is full is looked at in vain there: 1.25 [1.21, 1.33] and 1.23 [1.18, 1.29].
-//! * **The one route in a hurry is two comparisons.** The head of an event is compared with `POST` and
-//!   `/event` before it goes to the router: 101 instructions and 14 cache lines of code less.
+//! * **The one route in a hurry is two comparisons.** The head of an event is compared with `POST`
+//!   and `/event` before it goes to the router: 101 instructions and 14 cache lines of code less.
 //! * **The context of a call is made for the call**, not in every pass of the loop: 46
 //!   instructions.
 //!

@@ -229,8 +229,8 @@ fn a_full_set_of_flooding_ids_has_short_runs_under_an_unknown_key() {
 #[test]
 fn ids_with_the_same_start_and_fingerprint_are_different_users() {
     // Everything of the hash that the set looks at, found by birthday: 2^20 ids have 2^39 pairs, of
-    // which 2^8 agree in the 31 bits of a region; 2^18 have as many for the 27 bits of the front. (More than a few
-    // such ids for one place cannot be found by search: each costs 2^31 hashes.)
+    // which 2^8 agree in the 31 bits of a region; 2^18 have as many for the 27 bits of the front.
+    // (More than a few such ids for one place cannot be found by search: each costs 2^31 hashes.)
     let within = CAPACITY.region_slots() as u64 - 1;
     let in_region = |hash: u64| ((hash >> 42) & 0x3f_ffff, hash & within);
     let lines = (CAPACITY.front_slots() / LINE_SLOTS) as u64;

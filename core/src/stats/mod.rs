@@ -64,7 +64,7 @@
 //! | call | guarantee | what it leans on |
 //! |---|---|---|
 //! | [`Recorder::turn`], [`offline`](Recorder::offline), [`refuse`](Recorder::refuse) | wait-free | loads and stores only, a fence on waking |
-//! | [`Recorder::record`] of a known user | wait-free | at most `PROBES_MAX` slots, eight of them in the front; two tries to lower a cell, as two phases are at work |
+//! | [`Recorder::record`] of a known user | wait-free | at most `PROBES_MAX` slots; two tries to lower a cell, as two phases are at work |
 //! | [`Recorder::record`] of a new user | lock-free | a compare-and-swap for the place, one for words of the arena, one for each slot: each fails only if another worker's succeeds |
 //! | [`Stats::recorder`], [`Stats::snapshot`], [`Stats::reset`] | wait-free | one load, or one compare-and-swap that is not repeated |
 //! | one [`Ticket::poll`] | wait-free | a taken desk is an answer ("not yet"); else each shard is looked at twice |

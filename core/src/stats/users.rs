@@ -12,9 +12,9 @@
 //! The *run* of an id is the order in which slots are looked at for it: the eight of one cache line
 //! in the front, from one of them on and round, then up to 248 of its region. The front is a
 //! sixteenth of the regions, small enough for a core's cache. As long as users are few for it (half
-//! a user for each of its slots, 65,536 by default) nearly all lie there, and an event of a known one
-//! reads two lines: that of its slot and that of its cell. In regions alone these were as many, but
-//! of four times as many lines, on sixteen times as many pages, as a user lay anywhere in 16 MiB.
+//! a user for each of its slots, 65,536 by default) nearly all lie there, and an event of a known
+//! one reads two lines: that of its slot and that of its cell. In regions alone these were as many,
+//! but of four times as many lines, on sixteen times as many pages: a user lay anywhere in 16 MiB.
 //!
 //! A slot whose tag is not the era's is empty: a new era begins with an empty set and nothing to
 //! clear. To add a user, the worker writes a cell (nobody else knows of it yet), then publishes it
@@ -123,8 +123,8 @@ impl<'m> Users<'m> {
         let name = (word.tag() << 16) | ((hash >> FINGERPRINT_SHIFT) & 0xffff);
         let half = self.half(word);
         // Nearly all events are of known users in their line of the front, and most of those in its
-        // first slot for them. What the search needs to remember would only be in the way here (most
-        // of the 60 instructions that this and the tail by words save).
+        // first slot for them. What the search needs to remember would only be in the way here
+        // (most of the 60 instructions that this and the tail by words save).
         if let Some(line) = self.line(half, hash) {
             let mut seen = 0;
             let found = (0..LINE_SLOTS as u64).any(|probe| {
@@ -147,8 +147,8 @@ impl<'m> Users<'m> {
     }
 
     /// The slot that is looked at after `probe` others: those of the line, from any of them on and
-    /// round, then those of the region likewise. The order is the same for all who look for this id,
-    /// which is all that exactness needs of it.
+    /// round, then those of the region likewise. The order is the same for all who look for this
+    /// id, which is all that exactness needs of it.
     #[inline]
     fn slot<'h>(&self, half: &'h Half<'m>, hash: u64, probe: u64) -> Option<&'h AtomicU64> {
         let Some(probe) = probe.checked_sub(LINE_SLOTS as u64) else {
@@ -327,9 +327,9 @@ fn slot_of(line: &[AtomicU64; LINE_SLOTS], hash: u64, probe: u64) -> Option<&Ato
 
 /// How far the bits of a hash that choose its region are to be shifted down: the highest six.
 ///
-/// Below them lie sixteen for the fingerprint, below those the ones of the line (22 at most), and the
-/// lowest choose the first slot of both kinds. Above two million users these reach into those of the
-/// line, which does no harm: users of one line lie in any of the regions all the same.
+/// Below them lie sixteen for the fingerprint, below those the ones of the line (22 at most), and
+/// the lowest choose the first slot of both kinds. Above two million users these reach into those
+/// of the line, which does no harm: users of one line lie in any of the regions all the same.
 const REGION_SHIFT: u32 = 64 - SHARDS.ilog2();
 const FINGERPRINT_SHIFT: u32 = 42;
 const FRONT_SHIFT: u32 = 16;
