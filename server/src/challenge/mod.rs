@@ -207,6 +207,8 @@ enum Way<'p> {
     Refused(Status, Verbs),
 }
 
+// What it gives would go through memory: 24 instructions for a request.
+#[inline(always)]
 fn way<'p>(head: &Head<'p>) -> Way<'p> {
     let Some(verb) = verb_of(head.method()) else {
         return Way::Refused(Status::NOT_IMPLEMENTED, Verbs::NONE);
@@ -262,11 +264,26 @@ fn refuse(reply: ReplyHead<'_>, status: Status, allow: Verbs, head: &Head<'_>) -
     reply.refusal(reason, head.notation())
 }
 
+/// The head of a request with a body that is no event.
+#[inline(never)]
+fn other_head(fork: Fork<'_>) -> Done {
+    match way(&fork.head) {
+        Way::Refused(status, allow) => {
+            let head = fork.head;
+            refuse(fork.refuse(status), status, allow, &head)
+        }
+        Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
+        Way::To(..) => fork.gather(usize::MAX),
+    }
+}
+
 fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
     outcome.unwrap_or_else(|full| full.0.bare(Status::INTERNAL_SERVER_ERROR))
 }
 
 impl App for Challenge {
+    // Called from one place, with much to hand over: 87 instructions less for a request.
+    #[inline(always)]
     fn request(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
         let Exchange {
             head, body, reply, ..
@@ -312,21 +329,12 @@ impl App for Challenge {
         }
     }
 
-    // Inlined, it takes the registers of the loop that all requests go through: 60 instructions.
-    #[inline(never)]
     fn head(&mut self, context: &mut Context<'_>, fork: Fork<'_>) -> Done {
         if is_event(&fork.head) {
             *context.route() = EVENT;
             return fork.gather(usize::MAX);
         }
-        match way(&fork.head) {
-            Way::Refused(status, allow) => {
-                let head = fork.head;
-                refuse(fork.refuse(status), status, allow, &head)
-            }
-            Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
-            Way::To(..) => fork.gather(usize::MAX),
-        }
+        other_head(fork)
     }
 
     fn chunk(&mut self, _: &mut Context<'_>, inflow: &mut Inflow<'_>) {
