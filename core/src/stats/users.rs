@@ -126,14 +126,19 @@ impl<'m> Users<'m> {
         // first slot for them. What the search needs to remember would only be in the way here
         // (most of the 60 instructions that this and the tail by words save).
         if let Some(line) = self.line(half, hash) {
-            let mut seen = 0;
-            let found = (0..LINE_SLOTS as u64).any(|probe| {
+            for probe in 0..LINE_SLOTS as u64 {
                 // Acquire: with a cell's number comes what was written into it.
-                seen = slot_of(line, hash, probe).map_or(0, |slot| slot.load(Acquire));
-                seen >> 32 == name
-            });
-            if found && let Some(found) = half.credit(seen, id, tail, word) {
-                return Ok(found);
+                let seen = slot_of(line, hash, probe).map_or(0, |slot| slot.load(Acquire));
+                if seen >> 32 == name {
+                    match half.credit(seen, id, tail, word) {
+                        Some(found) => return Ok(found),
+                        None => break,
+                    }
+                }
+                // Nothing lies behind an empty slot.
+                if seen >> 48 != word.tag() {
+                    break;
+                }
             }
         }
         self.search(word, id, hash, name, chunk)
