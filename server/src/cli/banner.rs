@@ -19,6 +19,8 @@ pub(crate) struct Facts<'s> {
     pub(crate) hands_out: bool,
     /// Where the workers are tied to; empty if nowhere.
     pub(crate) processors: &'s [usize],
+    /// The system refuses a table of descriptors for each worker.
+    pub(crate) shares_descriptors: bool,
     pub(crate) connections: usize,
     /// What it would have been by default, if that did not fit.
     pub(crate) lowered_from: Option<usize>,
@@ -46,12 +48,19 @@ pub(crate) fn text(facts: &Facts<'_>) -> String {
         false => "",
     };
     let pinned = pinned(facts.workers, facts.processors);
+    let shared = match facts.shares_descriptors {
+        true => ", descriptors shared: no tables of their own to be had here",
+        false => "",
+    };
     let lines = [
         ("barewire", VERSION.to_owned()),
         ("listening", format!("http://{}", facts.addr)),
         (
             "workers",
-            format!("{} ({}{handed}{pinned})", facts.workers, facts.backend),
+            format!(
+                "{} ({}{handed}{pinned}{shared})",
+                facts.workers, facts.backend
+            ),
         ),
         (
             "connections",
@@ -239,6 +248,7 @@ mod tests {
             backend: "epoll",
             hands_out: false,
             processors: &[],
+            shares_descriptors: false,
             connections: 10_000,
             lowered_from: None,
             slots: 10_000,
@@ -363,6 +373,17 @@ stopped      80 connections, 6,000 requests, 0 faults, 0 panics, 0 refused, 0 ga
             let line = format!("workers      {line}");
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn the_banner_says_where_descriptors_are_shared_although_they_need_not() {
+        let text = text(&Facts {
+            shares_descriptors: true,
+            ..facts()
+        });
+        let line =
+            "workers      2 (epoll, descriptors shared: no tables of their own to be had here)";
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         slots: config.slot_count(),
         slot_bytes_all: config.reserved_bytes(),
         processors: server.processors(),
+        shares_descriptors: config.wants_own_tables(config.workers) && !server.own_descriptors(),
         // Also who did not ask is told what to ask for, if that is what the check is for.
         pages: (only_check || config.huge_pages != HugePages::Off).then(|| server.pages()),
         presence: server.presence().and(board.presence()),
