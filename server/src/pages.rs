@@ -1,6 +1,6 @@
 //! The pages that the slots lie in: what was asked for, what there is, what was got.
 
-use std::io;
+use std::{fmt, io};
 
 use barewire_core::buffer::Slot;
 
@@ -75,6 +75,33 @@ fn refused(pages: SlotPages, error: io::Error) -> StartError {
             wanted,
         },
     }
+}
+
+/// What is said of a pool that lacks pages: those that it has free, and what it has to be.
+pub(crate) fn lacking(
+    f: &mut fmt::Formatter<'_>,
+    needed: usize,
+    pool: Option<(usize, usize)>,
+) -> fmt::Result {
+    match pool {
+        Some((free, wanted)) => write!(
+            f,
+            "{needed} huge pages of 2 MiB are needed, the pool has {free} free \
+             (sysctl -w vm.nr_hugepages={wanted}, or --huge-pages try)"
+        ),
+        None => f.write_str(
+            "this system has no pool of huge pages of 2 MiB (--huge-pages try does without)",
+        ),
+    }
+}
+
+/// What is said where the pool has enough.
+pub(crate) fn denied(f: &mut fmt::Formatter<'_>, needed: usize, error: &io::Error) -> fmt::Result {
+    write!(
+        f,
+        "{needed} huge pages of 2 MiB are refused though the pool has as many: {error} \
+         (--huge-pages try does without)"
+    )
 }
 
 /// The next slots for one worker: an equal part, at least one.

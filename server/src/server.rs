@@ -152,22 +152,8 @@ impl fmt::Display for StartError {
                 needed,
                 free,
                 wanted,
-            } => match free.zip(*wanted) {
-                Some((free, wanted)) => write!(
-                    f,
-                    "{needed} huge pages of 2 MiB are needed, the pool has {free} free \
-                     (sysctl -w vm.nr_hugepages={wanted}, or --huge-pages try)"
-                ),
-                None => f.write_str(
-                    "this system has no pool of huge pages of 2 MiB \
-                     (--huge-pages try does without)",
-                ),
-            },
-            StartError::HugePagesRefused { needed, error } => write!(
-                f,
-                "{needed} huge pages of 2 MiB are refused though the pool has as many: {error} \
-                 (--huge-pages try does without)"
-            ),
+            } => pages::lacking(f, *needed, free.zip(*wanted)),
+            StartError::HugePagesRefused { needed, error } => pages::denied(f, *needed, error),
             StartError::Pin(error) => write!(f, "workers cannot be pinned: {error}"),
             StartError::Io(error) => error.fmt(f),
         }
