@@ -8,7 +8,7 @@ pub(crate) use barewire_linux::{
     clock::thread_cpu_ns,
     dial::dial,
     limits::{descriptors, lockable, raise_descriptors},
-    memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
+    memory::{HUGE_PAGE_BYTES, huge_pages_all, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
     table::{Group, OWN_TABLES, Seat},
 };
@@ -20,7 +20,7 @@ pub(crate) use barewire_macos::{
     clock::thread_cpu_ns,
     dial::dial,
     limits::{descriptors, lockable, raise_descriptors},
-    memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
+    memory::{HUGE_PAGE_BYTES, huge_pages_all, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
     table::OWN_TABLES,
 };

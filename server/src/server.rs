@@ -119,6 +119,17 @@ pub enum StartError {
         needed: usize,
         /// How many the pool has free; `None` where there is no pool.
         free: Option<usize>,
+        /// What `vm.nr_hugepages` has to be, beside what others have; `None` where there is no
+        /// pool.
+        wanted: Option<usize>,
+    },
+    /// Huge pages were required, and the pool has enough, but the system refused them: a limit, or
+    /// a control group.
+    HugePagesRefused {
+        /// How many are needed.
+        needed: usize,
+        /// What the system said.
+        error: io::Error,
     },
     /// A worker cannot be tied to a processor, which was asked for.
     Pin(io::Error),
@@ -137,17 +148,12 @@ impl fmt::Display for StartError {
                  (lower --connections, or raise `ulimit -n`)"
             ),
             StartError::Memory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
-            StartError::HugePages { needed, free } => match free {
-                Some(free) => write!(
-                    f,
-                    "{needed} huge pages of 2 MiB are needed, the pool has {free} free \
-                     (sysctl -w vm.nr_hugepages={needed}, or --huge-pages try)"
-                ),
-                None => f.write_str(
-                    "this system has no pool of huge pages of 2 MiB \
-                     (--huge-pages try does without)",
-                ),
-            },
+            StartError::HugePages {
+                needed,
+                free,
+                wanted,
+            } => pages::lacking(f, *needed, free.zip(*wanted)),
+            StartError::HugePagesRefused { needed, error } => pages::denied(f, *needed, error),
             StartError::Pin(error) => write!(f, "workers cannot be pinned: {error}"),
             StartError::Io(error) => error.fmt(f),
         }

@@ -128,10 +128,16 @@ fn pinned(workers: usize, processors: &[usize]) -> String {
 fn pages(pages: SlotPages) -> String {
     let SlotPages { needed, .. } = pages;
     let pool = match pages.free {
-        Some(free) => format!(
-            "the pool has {} of {needed} (sysctl -w vm.nr_hugepages={needed})",
-            grouped(free as u64)
-        ),
+        Some(free) => {
+            let advice = pages
+                .pool_wanted()
+                .map(|wanted| format!(" (sysctl -w vm.nr_hugepages={wanted})"));
+            format!(
+                "the pool has {} of {needed}{}",
+                grouped(free as u64),
+                advice.unwrap_or_default()
+            )
+        }
         None => "this system has no pool of them".to_owned(),
     };
     match pages.kind {
@@ -251,7 +257,7 @@ mod tests {
             presence: Presence::AsNeeded,
             memory_bytes_max: 401_234_567,
             users: 1 << 20,
-            user_bytes_all: 222_519_296,
+            user_bytes_all: 224_616_448,
             shutdown_ms: 30_000,
         }
     }
@@ -264,7 +270,7 @@ listening    http://127.0.0.1:8080
 workers      2 (epoll)
 connections  10,000
 reserved     163,840,000 bytes in 10,000 slots (156.25 MiB)
-statistics   1,048,576 users, 222,519,296 bytes reserved
+statistics   1,048,576 users, 224,616,448 bytes reserved
 memory       at most 401,234,567 bytes, touched as needed
 stop         Ctrl-C (requests under way get 30 s)
 ";
@@ -382,12 +388,14 @@ stopped      80 connections, 6,000 requests, 0 faults, 0 panics, 0 refused, 0 ga
 
     #[test]
     fn the_banner_says_what_pages_were_got_and_what_would_give_better_ones() {
-        let told = |kind, huge_bytes, free| {
+        let told = |kind, huge_bytes, free: Option<usize>| {
             let got = SlotPages {
                 kind,
                 huge_bytes,
                 needed: 79,
                 free,
+                // Somebody else has three.
+                pool: free.map(|free| free + 3),
             };
             let text = text(&Facts {
                 pages: Some(got),
@@ -408,13 +416,19 @@ stopped      80 connections, 6,000 requests, 0 faults, 0 panics, 0 refused, 0 ga
                 2_097_152,
                 Some(0),
                 "huge ones of 2 MiB as the system finds them, 2,097,152 bytes so far; \
-                 the pool has 0 of 79 (sysctl -w vm.nr_hugepages=79)",
+                 the pool has 0 of 79 (sysctl -w vm.nr_hugepages=82)",
             ),
             (
                 Pages::Normal,
                 0,
                 Some(5),
-                "normal ones, no huge ones; the pool has 5 of 79 (sysctl -w vm.nr_hugepages=79)",
+                "normal ones, no huge ones; the pool has 5 of 79 (sysctl -w vm.nr_hugepages=82)",
+            ),
+            (
+                Pages::Normal,
+                0,
+                Some(79),
+                "normal ones, no huge ones; the pool has 79 of 79",
             ),
             (
                 Pages::Normal,
