@@ -76,7 +76,6 @@ impl HeadState {
         };
         let mut tail = Tail::new();
         if room.len() == len && len < NEAR {
-            cold_path();
             tail.prepare(room);
         }
         let mut next = u32::from(self.next);
