@@ -475,6 +475,44 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_is_chosen_by_the_hash_and_holds_the_tag_the_fingerprint_and_the_cell() {
+        let capacity = capacity(5000, 10_000);
+        let memory = memory(&capacity, 1);
+        let users = memory.users(&capacity, 1);
+        let mut chunk = Chunk::NONE;
+        // In the second cell, so that its number is not zero.
+        let word = Word::new(3, 7);
+        for id in [&b"the first"[..], b"the second"] {
+            assert_eq!(users.note(word, id, &mut chunk), Ok(Credit::New));
+        }
+        let hash = Key::new(3, 4).hash(b"the second");
+        let slots = capacity.region_slots() as u64;
+        let at = (hash >> 58) * slots + hash % slots;
+        let slot = users.half(word).table[at as usize].load(Relaxed);
+        let cell = 1 + 2; // behind a head and two words
+        assert_eq!(slot, 3 << 48 | (hash >> 42 & 0xffff) << 32 | cell);
+    }
+
+    #[test]
+    fn no_place_is_final_only_if_nobody_can_give_one_back() {
+        let capacity = capacity(2, 10);
+        let memory = memory(&capacity, 2);
+        let users = memory.users(&capacity, 2);
+        let mut chunk = Chunk::NONE;
+        let mut note = |id: &[u8]| users.note(Word::FIRST, id, &mut chunk);
+        assert_eq!(note(b"a"), Ok(Credit::New));
+        // Another worker holds the last place, and is stopped: it is not waited for.
+        let half = users.half(Word::FIRST);
+        assert_eq!(users.reserve(half, b"b"), Ok(()));
+        assert_eq!(users.reserve(half, b"c"), Err(false));
+        assert_eq!(note(b"c"), Err(Refused::Full));
+        assert_eq!(note(b"a"), Ok(Credit::Known));
+        half.give_back(b"b");
+        assert_eq!(note(b"c"), Ok(Credit::New));
+        assert_eq!(users.reserve(half, b"d"), Err(true));
+    }
+
+    #[test]
     fn memory_that_is_too_small_is_refused() {
         let capacity = capacity(100, 10_000);
         let memory = memory(&capacity, 2);
