@@ -251,6 +251,31 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_late_to_a_cell_goes_by_the_phase_that_it_has_by_now() {
+        let cell = |phase: u64| (3 << PHASE_BITS) | phase;
+        let word = Word::new(1, 5);
+        // Another worker of our phase was faster.
+        let head = AtomicU64::new(cell(5));
+        assert_eq!(take(&head, cell(6), word), Credit::Known);
+        assert_eq!(head.load(Relaxed), cell(5));
+        // It has come nearer, and not to ours.
+        let head = AtomicU64::new(cell(6));
+        assert_eq!(take(&head, cell(7), word), Credit::Taken { from: 6 });
+        assert_eq!(head.load(Relaxed), cell(5));
+    }
+
+    #[test]
+    fn every_slot_is_swept_before_a_tag_comes_again() {
+        // One slot more than there are sweeps, so that one for each is not enough.
+        let sweeps = TAGS / 2 - 1;
+        let table: Vec<_> = (0..=sweeps).map(|_| AtomicU64::new(1)).collect();
+        let half = half(&table, &[]);
+        (0..sweeps).for_each(|_| half.sweep_some());
+        let left = table.iter().filter(|slot| slot.load(Relaxed) != 0).count();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
     fn the_last_words_of_the_arena_hold_a_cell_that_just_fits() {
         let arena = zeros(CHUNK_WORDS + 3);
         let half = half(&[], &arena);
