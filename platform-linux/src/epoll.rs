@@ -181,11 +181,13 @@ impl Kernel for Epoll {
         epoll::add(&self.epoll, socket, epoll::EventData::new_u64(token), flags).map_err(trouble)
     }
 
+    #[inline]
     fn recv(&mut self, socket: &OwnedFd, into: &mut [u8]) -> Result<usize, Trouble> {
         let (n, _) = rustix::net::recv(socket, into, RecvFlags::empty()).map_err(trouble)?;
         Ok(n)
     }
 
+    #[inline]
     fn send(&mut self, socket: &OwnedFd, from: &[u8]) -> Result<usize, Trouble> {
         rustix::net::send(socket, from, SendFlags::NOSIGNAL).map_err(trouble)
     }

@@ -3,9 +3,11 @@
 
 mod pressure;
 mod tally;
+mod timer;
 mod waits;
 
 use std::collections::VecDeque;
+use std::hint::cold_path;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use crate::occupancy::Occupancy;
 use crate::peer::{Peer, State};
 use pressure::Gauge;
 pub use tally::Tally;
+use timer::{at, hang};
 use waits::Mark;
 pub use waits::Waits;
 
@@ -368,6 +371,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 ..
             } = &mut *peer
             else {
+                cold_path();
                 if peer.connection.fault().is_some() {
                     // Half of the slot is in flight; the close brings it home.
                     break;
@@ -393,6 +397,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
             if std::mem::take(&mut resume)
                 && let Some(exchange) = connection.resume(&site, rx, tx)
             {
+                cold_path();
                 ask!(resume, exchange);
                 continue;
             }
@@ -418,9 +423,11 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     ask!(end, ending);
                 }
                 Step::Room(writer) => {
+                    cold_path();
                     ask!(room, writer);
                 }
                 Step::Cut => {
+                    cold_path();
                     ask!(gone);
                 }
                 Step::HalfClose => driver.shutdown(id),
@@ -444,6 +451,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                         if peer.tx.is_some() {
                             continue;
                         }
+                        cold_path();
                     }
                     let Peer {
                         connection,
@@ -462,6 +470,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     // A timer hangs, and no later than what was due before: what is due later needs
                     // no look at it.
                     if (due.wrapping_sub(before) as i32) < 0 {
+                        cold_path();
                         hang(wheel, index, at(now_ms, due));
                     }
                     match what {
@@ -474,6 +483,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                             driver.recv(id, None);
                         }
                         Waiting::Read => {
+                            cold_path();
                             driver.recv(id, peer.rx.take());
                             if is_new {
                                 let mark = Mark { index, due_ms: due };
@@ -483,6 +493,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                             }
                         }
                         Waiting::Write => {
+                            cold_path();
                             // It had its share of this turn.
                             if let Some(tx) = peer.tx.take() {
                                 driver.send_later(id, tx);
@@ -620,20 +631,6 @@ fn guard(tally: &mut Tally, call: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(call)).is_err() {
         tally.panics += 1;
     }
-}
-
-/// Hangs the timer, unless it hangs early enough: it looks again when it fires.
-fn hang(wheel: &mut Wheel<'_>, index: u32, due_ms: u64) {
-    if wheel.due(index).is_none_or(|hung| due_ms < hung) {
-        wheel.arm(index, due_ms);
-    }
-}
-
-/// The point in time near `now_ms` whose low 32 bits are `due_ms`; later than now, as a timer that
-/// is hung for now would fire for ever in the same pass.
-fn at(now_ms: u64, due_ms: u32) -> u64 {
-    let ahead = due_ms.wrapping_sub(now_ms as u32) as i32;
-    now_ms.saturating_add(ahead.max(1) as u64)
 }
 
 #[cfg(test)]

@@ -210,7 +210,9 @@ fn named_threads(pid: u32, workers: usize) -> Vec<(String, String)> {
     let end = Instant::now() + PATIENCE;
     loop {
         let threads = threads(pid);
-        let named = threads.iter().filter(|(name, _)| name.starts_with("worker-"));
+        let named = threads
+            .iter()
+            .filter(|(name, _)| name.starts_with("worker-"));
         if named.count() == workers {
             assert!(threads.len() > workers, "{threads:?}");
             return threads;

@@ -1,6 +1,7 @@
 //! What came in: a window that slides over the owner's bytes.
 
 use core::fmt;
+use core::hint::cold_path;
 use core::ops::{Deref, DerefMut, Range};
 
 use super::{slide, within};
@@ -406,6 +407,7 @@ impl RecvBuffer {
     pub(crate) fn make_space(&mut self) -> bool {
         // An eighth: below it a read may cut a segment in two, above it moving costs more.
         if self.end > 0 && self.capacity.saturating_sub(self.end) <= self.capacity / 8 {
+            cold_path();
             self.compact();
         }
         self.end < self.capacity

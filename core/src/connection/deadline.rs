@@ -18,6 +18,8 @@
 //! between (an echo) put a window off by the time they take, and do not begin another one: one byte
 //! now and then keeps nobody alive.
 
+use core::hint::cold_path;
+
 use super::{Connection, Wait};
 use crate::buffer::RecvBuffer;
 use crate::limits::Limits;
@@ -100,6 +102,7 @@ impl Deadline {
     }
 
     /// Notes what `connection` waits for now, and says when it is due.
+    #[inline(always)]
     pub fn watch(
         &mut self,
         connection: &Connection,
@@ -126,6 +129,7 @@ impl Deadline {
         let between = matches!(wait, Wait::Head | Wait::Idle);
         let paced = same_request && before.is_paced() && !between;
         if paced && before.is(Wait::Send) && connection.is_streaming() {
+            cold_path();
             // Each filling of the send buffer: several may lie between two waits for the body.
             let began = self.due_ms.wrapping_sub(limits.send_ms);
             let took = now_ms.wrapping_sub(began);

@@ -1,5 +1,7 @@
 //! The machine: what has to happen next. Decides with short borrows; `step` lends afterwards.
 
+use core::hint::cold_path;
+
 use super::body::CONTINUE;
 use super::phase::{Outbound, Phase, Wait};
 use super::{Bodies, BodyKind, Connection, Fault, Flags, Refusal, Reply, Site};
@@ -41,6 +43,7 @@ impl Connection {
             return self.decide_other(site, rx, tx);
         }
         if self.phase == Phase::Answered && !self.next_request(rx) {
+            cold_path();
             return self.decide_last(site, rx, tx);
         }
         if self.phase == Phase::Head
@@ -57,6 +60,11 @@ impl Connection {
         }
         if self.phase == Phase::Serve {
             return self.serve(site, tx);
+        }
+        if self.phase == Phase::Choose
+            && let Some(next) = self.choose(site, tx)
+        {
+            return next;
         }
         self.decide_other(site, rx, tx)
     }
@@ -81,10 +89,7 @@ impl Connection {
         loop {
             let next = match self.phase {
                 Phase::Head => self.head(site, rx, tx),
-                Phase::Choose => {
-                    let promise = promise(site).saturating_add(CONTINUE.len());
-                    self.lend_with_room(promise, tx, Phase::Choosing, Next::Head)
-                }
+                Phase::Choose => self.choose(site, tx),
                 Phase::Gather => self.gather(site, rx, tx),
                 Phase::Hold => self.hold(site, rx, tx),
                 Phase::Stream => self.stream(site, rx, tx),
@@ -151,6 +156,7 @@ impl Connection {
     #[inline(always)]
     fn next_request(&mut self, rx: &mut RecvBuffer) -> bool {
         if rx.state.is_in_trailers() {
+            cold_path();
             rx.skip(rx.state.trailer_len());
         }
         rx.next_request();
@@ -186,10 +192,14 @@ impl Connection {
                 None
             }
             Some(Err(fault)) => {
+                cold_path();
                 self.refuse(fault.into());
                 None
             }
-            _ => self.head_slowly(site, rx, tx),
+            _ => {
+                cold_path();
+                self.head_slowly(site, rx, tx)
+            }
         }
     }
 
@@ -251,10 +261,13 @@ impl Connection {
             return self.write(tx);
         }
         if !begun && (rx.has_ended() || site.draining) {
+            cold_path();
             self.phase = Phase::Closed;
         } else if rx.has_ended() {
+            cold_path();
             self.refuse(Fault::Truncated);
         } else if !rx.make_space() {
+            cold_path();
             self.refuse(rx.state.overflow().into());
         } else {
             self.wait = match (begun, self.flags.has(Flags::SERVED)) {
@@ -275,7 +288,10 @@ impl Connection {
         // What stays; the others are said anew.
         let kept = Flags(self.flags.0 & Flags::SERVED.with(Flags::TOLD).0);
         self.flags = match state.is_unusual() | site.draining {
-            true => flags_of(state, site, kept),
+            true => {
+                cold_path();
+                flags_of(state, site, kept)
+            }
             false => kept.with(Flags::PERSISTENT),
         };
         let framing = state.framing();
@@ -301,6 +317,7 @@ impl Connection {
             }
         }
         if self.left > site.limits.body_bytes_max {
+            cold_path();
             self.refuse(Fault::BodyTooLarge);
             return;
         }
@@ -317,12 +334,20 @@ impl Connection {
     #[inline(always)]
     fn serve(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Next {
         if !tx.has_room(promise(site)) {
+            cold_path();
             self.wait = Wait::Send;
             self.flush = tx.flushes();
             return Next::Write;
         }
         self.phase = Phase::Serving;
         Next::Request
+    }
+
+    /// Lends the head of a request with a body.
+    #[inline(always)]
+    fn choose(&mut self, site: &Site<'_>, tx: &SendBuffer) -> Option<Next> {
+        let promise = promise(site).saturating_add(CONTINUE.len());
+        self.lend_with_room(promise, tx, Phase::Choosing, Next::Head)
     }
 
     /// Lends something that may answer, once the promised room is there.

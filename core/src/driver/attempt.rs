@@ -1,5 +1,7 @@
 //! One try at a send or a receive, and what its outcome says about the next edge.
 
+use core::hint::cold_path;
+
 use super::entry::{Entry, flag::*};
 use super::{Kernel, Slots, Trouble};
 use crate::buffer::{RecvBuffer, SendBuffer, Slot};
@@ -43,10 +45,15 @@ pub(super) fn write_from<K: Kernel>(
                 false => Tried::Short,
             }
         }
-        Err(Trouble::WouldBlock) => Tried::Short,
-        Err(Trouble::Interrupted) => Tried::Again,
-        // Out of kernel memory counts as well: no edge would tell when there is some again.
-        Ok(_) | Err(_) => Tried::Gone,
+        other => {
+            cold_path();
+            match other {
+                Err(Trouble::WouldBlock) => Tried::Short,
+                Err(Trouble::Interrupted) => Tried::Again,
+                // Out of kernel memory counts as well: no edge would tell when there is some again.
+                Ok(_) | Err(_) => Tried::Gone,
+            }
+        }
     }
 }
 
@@ -72,25 +79,18 @@ enum Read {
 }
 
 /// Reads once, into the buffer of the receive or into that of a new slot. `false`: there is none.
+#[inline(always)]
 pub(super) fn read<K: Kernel>(
     kernel: &mut K,
     entry: &mut Entry<K::Socket>,
     slots: &mut Slots<'_>,
 ) -> bool {
-    if let Some(rx) = entry.rx.take() {
-        match read_into(kernel, entry, rx) {
-            Read::Bytes(n) => entry.finish(n),
-            Read::End => {
-                rx.end();
-                entry.finish(0);
-            }
-            Read::Nothing => {}
-            Read::Gone => entry.lose(),
-        }
-        entry.rx = Some(rx);
-        return true;
-    }
-    let Some(Slot { rx, tx }) = slots.take() else {
+    let (rx, of_slot) = if let Some(rx) = entry.rx.take() {
+        (rx, None)
+    } else if let Some(Slot { rx, tx }) = slots.take() {
+        (rx, Some(tx))
+    } else {
+        cold_path();
         if entry.has(BROKEN) {
             // What it may have sent before cannot be answered any more.
             entry.lose();
@@ -100,19 +100,31 @@ pub(super) fn read<K: Kernel>(
     match read_into(kernel, entry, rx) {
         Read::Bytes(n) => {
             entry.rx = Some(rx);
-            entry.tx = Some(tx);
-            entry.set(SLOT);
+            if of_slot.is_some() {
+                entry.tx = of_slot;
+                entry.set(SLOT);
+            }
             entry.finish(n);
             return true;
         }
-        Read::End => entry.finish(0),
+        Read::End => {
+            if of_slot.is_none() {
+                rx.end();
+            }
+            entry.finish(0);
+        }
         Read::Nothing => {}
         Read::Gone => entry.lose(),
     }
-    slots.give(Slot { rx, tx });
+    cold_path();
+    match of_slot {
+        Some(tx) => slots.give(Slot { rx, tx }),
+        None => entry.rx = Some(rx),
+    }
     true
 }
 
+#[inline(always)]
 fn read_into<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, rx: &mut RecvBuffer) -> Read {
     let space = rx.space();
     let room = space.len();
@@ -121,6 +133,7 @@ fn read_into<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, rx: &mut R
         return Read::Nothing;
     };
     if room == 0 {
+        cold_path();
         // A read of nothing would look like the end of the stream.
         return Read::Gone;
     }

@@ -311,6 +311,8 @@ impl<'m, S> Peers<'m, S> {
     }
 
     /// Puts the entry on the list where it belongs now.
+    // Not inlined: on the way of a usual request there is nothing to settle.
+    #[inline(never)]
     pub(super) fn settle(&mut self, index: u32) {
         let Some(entry) = self.at(index) else { return };
         let closed = entry.socket.is_none();

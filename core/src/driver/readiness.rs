@@ -1,6 +1,7 @@
 //! Readiness turned into completions, once.
 
 use core::fmt;
+use core::hint::cold_path;
 
 use super::attempt::{Tried, read, write, write_from};
 use super::entry::{Entry, List, Peers, flag::*};
@@ -122,8 +123,14 @@ impl<'m, K: Kernel> Readiness<'m, K> {
         let event = *self.events.get(self.next_event)?;
         self.next_event = self.next_event.wrapping_add(1);
         match event.token {
-            LISTENER => self.acceptable = true,
-            WAKER => self.notified = true,
+            LISTENER => {
+                cold_path();
+                self.acceptable = true;
+            }
+            WAKER => {
+                cold_path();
+                self.notified = true;
+            }
             token => {
                 let peer = PeerId::from_word(token);
                 // An event of a connection that was closed since finds another generation.
@@ -132,6 +139,7 @@ impl<'m, K: Kernel> Readiness<'m, K> {
                 if !entry.has(ON_ANY) {
                     return self.serve(peer.index, slots);
                 }
+                cold_path();
                 // It has its try when its turn comes, or waits no longer.
                 self.peers.settle(peer.index);
             }
@@ -167,29 +175,51 @@ impl<'m, K: Kernel> Readiness<'m, K> {
         self.next_event < self.event_count || !self.turn.is_empty()
     }
 
+    /// Who is on a list is the exception: a peer of which an event tells is served at once.
+    #[cold]
+    fn serve_listed(&mut self, index: u32, slots: &mut Slots<'_>) -> Option<Completion> {
+        self.serve(index, slots)
+    }
+
+    /// The next thing that was finished before `next` was asked.
+    #[cold]
+    fn report_done(&mut self) -> Option<Completion> {
+        let index = self.peers.pop_done()?;
+        let entry = self.peers.at(index);
+        let completion = entry.and_then(|entry| report(entry, index));
+        self.peers.settle(index);
+        completion
+    }
+
     /// Does what there is to do for one peer: a send that goes on, one read. Reports what came of
     /// it.
-    #[inline]
+    #[inline(always)]
     fn serve(&mut self, index: u32, slots: &mut Slots<'_>) -> Option<Completion> {
         let entry = self.peers.at(index)?;
         if entry.is_left_broken() {
+            cold_path();
             entry.lose();
         }
         if entry.may_write() {
+            cold_path();
             write(&mut self.kernel, entry);
         }
         let starved = entry.may_read() && !entry.has(TELL) && !read(&mut self.kernel, entry, slots);
         if starved && entry.needs_slot() {
+            cold_path();
             self.peers.starve(index);
             return None;
         }
         let completion = report(entry, index);
         if !entry.is_at_rest() {
+            cold_path();
             self.peers.settle(index);
         }
         completion
     }
 
+    /// The next of those that wait to be let in, as far as the budget goes.
+    #[inline(never)]
     fn accept(&mut self) -> Option<Completion> {
         while self.wants_accept() && !self.backs_off() && self.accepts_left > 0 {
             self.accepts_left = self.accepts_left.saturating_sub(1);
@@ -278,6 +308,7 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
             entry.set(TELL);
         }
         if !entry.is_at_rest() {
+            cold_path();
             self.peers.settle(peer.index);
         }
     }
@@ -309,14 +340,17 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
         {
             match write_from(&mut self.kernel, socket, tx) {
                 Tried::All => return Some(tx),
+                // All others wait.
                 Tried::Short => entry.clear(WRITABLE),
                 Tried::Again => {}
                 Tried::Gone => entry.lose(),
             }
+            cold_path();
             entry.tx = Some(tx);
             self.peers.settle(peer.index);
             return None;
         }
+        cold_path();
         self.send(peer, tx);
         None
     }
@@ -383,23 +417,21 @@ impl<K: Kernel> Driver for Readiness<'_, K> {
     fn next(&mut self, slots: &mut Slots<'_>) -> Option<Completion> {
         loop {
             if core::mem::take(&mut self.notified) {
+                cold_path();
                 return Some(Completion::Notified);
             }
-            let completion = if let Some(index) = self.peers.pop_done() {
-                let entry = self.peers.at(index);
-                let completion = entry.and_then(|entry| report(entry, index));
-                self.peers.settle(index);
-                completion
+            let completion = if !self.peers.done.is_empty() {
+                self.report_done()
             } else if !self.peers.starved.is_empty()
                 && slots.available() > 0
                 && let Some(index) = self.peers.pop_starved()
             {
                 // Who waited for a slot comes before who would take one now.
-                self.serve(index, slots)
+                self.serve_listed(index, slots)
             } else if self.next_event < self.event_count {
                 self.take_event(slots)
             } else if let Some(index) = self.peers.pop(&mut self.turn) {
-                self.serve(index, slots)
+                self.serve_listed(index, slots)
             } else {
                 return self.accept();
             };

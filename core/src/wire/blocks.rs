@@ -93,6 +93,7 @@ impl Tail {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn last_window(&mut self, bytes: &[u8], at: u32) -> Option<&Window> {
         let base = (bytes.len() as u32).checked_sub(WINDOW as u32)?;

@@ -1,5 +1,7 @@
 //! The request head: request line and fields, parsed line by line.
 
+use core::hint::cold_path;
+
 use super::class;
 use super::field::{FieldId, Fields, is, parse_line};
 use super::length::Evidence;
@@ -521,6 +523,7 @@ impl HeadState {
     pub(super) fn complete(&mut self) -> Result<Option<usize>, Fault> {
         self.head_rows = self.rows;
         if self.hosts != 1 {
+            cold_path();
             self.other_hosts()?;
         }
         // (There is no framing until now.)
@@ -528,6 +531,7 @@ impl HeadState {
             self.framing = self.evidence.decide(self.version)?;
         }
         if self.says.expects_other && self.version == Version::Http11 {
+            cold_path();
             return Err(Fault::Expectation);
         }
         Ok(Some(self.next as usize))

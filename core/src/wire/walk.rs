@@ -32,6 +32,8 @@
 //! register (+4 a line); the tests of a known name's length apart from its front (+5 a line); the
 //! usual framing of a body inlined (-11 with a body, +5 without).
 
+use core::hint::cold_path;
+
 use super::blocks::{
     LANES, Lines, Tail, WINDOW, Window, array, first, host_stops, name_len, pad, part,
     target_stops, window,
@@ -61,6 +63,7 @@ impl HeadState {
         let given = room;
         let mut small;
         let room = if room.len() < WINDOW {
+            cold_path();
             small = [0; 2 * WINDOW];
             pad(room, &mut small);
             &small
@@ -68,10 +71,12 @@ impl HeadState {
             room.get(..len.wrapping_add(WINDOW)).unwrap_or(room)
         };
         let Some(bytes) = room.get(..len) else {
+            cold_path();
             return false;
         };
         let mut tail = Tail::new();
         if room.len() == len && len < NEAR {
+            cold_path();
             tail.prepare(room);
         }
         let mut next = u32::from(self.next);
@@ -88,12 +93,14 @@ impl HeadState {
             let Some(behind) = front
                 .and_then(|front| self.usual_request_line(front, room, bytes, &mut tail, limits))
             else {
+                cold_path();
                 // What lies behind the bytes may have looked like a query or an escape.
                 self.target = Target::NOT_YET;
                 return false;
             };
             next = behind;
         } else if self.stage != Stage::Fields {
+            cold_path();
             return true;
         } else if bytes.len() < next.wrapping_add(2) as usize {
             // The first byte of a line: no use to look at it.
@@ -106,9 +113,11 @@ impl HeadState {
             let line = next;
             // The last two bytes of the value, CR, LF.
             let Some(mut last) = array(bytes, end.wrapping_sub(2)).map(u32::from_le_bytes) else {
+                cold_path();
                 break;
             };
             if last >> 16 != CR_LF {
+                cold_path();
                 match end_beyond_ascii(bytes, end) {
                     Some(at) => {
                         (end, last) = at;
@@ -123,17 +132,21 @@ impl HeadState {
                 break;
             }
             let Some(window) = tail.window(room, line) else {
+                cold_path();
                 break;
             };
             let Some((name_len, value)) =
                 usual_name(window, line).or_else(|| other_name(bytes, line))
             else {
+                cold_path();
                 break;
             };
             if (last >> 8) as u8 == b' ' {
+                cold_path();
                 break;
             }
             let Some(row) = rows.get_mut(used) else {
+                cold_path();
                 break;
             };
             let front = u64::from_le_bytes(*window.first_chunk().unwrap_or(&[0; 8]));
@@ -144,6 +157,7 @@ impl HeadState {
                 FieldId::Other | FieldId::Upgrade | FieldId::ContentType | FieldId::Accept => {}
                 FieldId::Host => {
                     if !is_usual_host(bytes, window, line, value, end) {
+                        cold_path();
                         break;
                     }
                     // 1 of none, and of any other number none that means one or an invalid one.

@@ -4,6 +4,7 @@ use barewire_core::driver::Trouble;
 use rustix::io::Errno;
 
 /// What went wrong with a connection.
+#[cold]
 pub(crate) fn trouble(errno: Errno) -> Trouble {
     match errno {
         Errno::AGAIN => Trouble::WouldBlock,

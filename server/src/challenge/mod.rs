@@ -201,6 +201,8 @@ enum Way<'p> {
     Refused(Status, Verbs),
 }
 
+// What it gives would go through memory: 24 instructions for a request.
+#[inline(always)]
 fn way<'p>(head: &Head<'p>) -> Way<'p> {
     let Some(verb) = verb_of(head.method()) else {
         return Way::Refused(Status::NOT_IMPLEMENTED, Verbs::NONE);
@@ -253,6 +255,8 @@ fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
 }
 
 impl App for Challenge {
+    // Called from one place, with much to hand over: 87 instructions less for a request.
+    #[inline(always)]
     fn request(&mut self, context: &mut Context<'_>, exchange: Exchange<'_>) -> Done {
         let Exchange {
             head, body, reply, ..
@@ -298,8 +302,6 @@ impl App for Challenge {
         }
     }
 
-    // Inlined, it takes the registers of the loop that all requests go through: 60 instructions.
-    #[inline(never)]
     fn head(&mut self, context: &mut Context<'_>, fork: Fork<'_>) -> Done {
         match way(&fork.head) {
             Way::Refused(status, allow) => {
