@@ -24,7 +24,7 @@
 //! | edges of the table of phases that random exchanges take; others that they take | 36 of 36; 0 | `cargo test -p barewire-core --lib connection::tests::passed` |
 //! | changes to the framing rules that a test notices (cargo-mutants; on the module and its tests alone) | 86 of 86 | `tests/mutants wire` |
 //! | changes to the statistics that a test notices (453 can be made: @U do not compile, 24 are left out, each with its reason in `.cargo/mutants.toml`: 23 change nothing, one is a race) | @C of @C | `tests/mutants stats` |
-//! | findings of ThreadSanitizer in the statistics' 13 tests of whole threads, `platform-linux`'s 65 and 400,000 requests to a server of two workers, half for each way to accept (882 seconds on a busy machine, 342 of them of its processors; its planted race is found) | 0 | `tests/sanitize thread` |
+//! | findings of ThreadSanitizer in the statistics' 13 tests of whole threads, `platform-linux`'s 65 and 400,000 requests to a server of two workers, half for each way to accept (342 seconds of the processors the first time, 38 after that; its planted race is found) | 0 | `tests/sanitize thread` |
 //! | findings of AddressSanitizer, of memcheck | 0, 0 | `tests/sanitize address`, `tests/sanitize memcheck` |
 //!
 //! # What the fuzzers tried
@@ -44,15 +44,17 @@
 //! * The proof of no panic is one of the compiler's output: of release builds without checks of
 //!   overflows, by the pinned toolchain. Derived `Debug` implementations are not in it, as std's
 //!   own printing of texts holds panics; nothing in core prints.
-//! * Coverage says that a line was run or a way taken, not that its result was looked at. Of the 161 ways
-//!   that unit tests do not take, some fifty answer what cannot be (a slice that is shorter than it was
-//!   found to be), as nothing may panic; twenty are those of another build (no vectors, no texts, other
-//!   lanes), twenty the bounds of route tables that the compiler works out; nearly fifty are states of the
-//!   connection and the driver that are left to the tests of the whole, which do not count here; the rest
-//!   is of all kinds, and a few need two threads at one point.
-//! * Changes to the statistics are tried on code that several threads share by tests of one thread and by
-//!   threads that meet by chance; the order of memory is no change that is made: for that there are the
-//!   models. `amount`, `capacity`, `hash` and `solo` were tried with an earlier set of tests.
-//! * ThreadSanitizer knows no fences, which the statistics use; the models are their proof. It runs no test
-//!   that stops threads by signals, and of the server only what the load asks for.
+//! * Coverage says that a line was run or a way taken, not that its result was looked at. Of the
+//!   161 ways that unit tests do not take, some fifty answer what cannot be (a slice that is
+//!   shorter than it was found to be), as nothing may panic; twenty are those of another build (no
+//!   vectors, no texts, other lanes), twenty the bounds of route tables that the compiler works
+//!   out; nearly fifty are states of the connection and the driver that are left to the tests of
+//!   the whole, which do not count here; the rest is of all kinds, and a few need two threads at
+//!   one point.
+//! * Changes to the statistics are tried on code that several threads share by tests of one thread
+//!   and by threads that meet by chance; the order of memory is no change that is made: for that
+//!   there are the models. `amount`, `capacity`, `hash` and `solo` were tried with an earlier set
+//!   of tests.
+//! * ThreadSanitizer knows no fences, which the statistics use; the models are their proof. It runs
+//!   no test that stops threads by signals, and of the server only what the load asks for.
 //! * Nothing was run on macOS or FreeBSD.
