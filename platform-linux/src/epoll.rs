@@ -33,7 +33,7 @@ pub struct Epoll {
 }
 
 // SAFETY: only the events' data is not `Send`, because the system's word for the user may be a
-// pointer. Here it never is: `Epoll::new` and `register` put integers there, and nobody else can.
+// pointer. Here it never is: `Epoll::with` and `register` put integers there, and nobody else can.
 unsafe impl Send for Epoll {}
 
 /// Wakes the worker of one [`Epoll`] from any thread. Wake-ups that come before the worker looks
@@ -46,6 +46,22 @@ pub struct Waker {
 }
 
 impl Waker {
+    /// Wakes nobody yet.
+    pub(crate) fn new() -> io::Result<Waker> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Waker::of(wake))
+    }
+
+    /// The same with a descriptor of its own, in the table of the calling thread.
+    pub(crate) fn duplicate(&self) -> io::Result<Waker> {
+        self.wake.try_clone().map(Waker::of)
+    }
+
+    fn of(wake: OwnedFd) -> Waker {
+        let wake = Arc::new(wake);
+        Waker { wake }
+    }
+
     /// Makes the worker's current or next `poll` return with [`WAKER`]. Never blocks.
     pub fn wake(&self) {
         // The only way to fail is a full counter (EAGAIN): then a wake-up is pending anyway.
@@ -71,8 +87,14 @@ impl Epoll {
     }
 
     fn watch(listener: Option<Listener>) -> io::Result<(Epoll, Waker)> {
+        let waker = Waker::new()?;
+        Ok((Epoll::with(listener, waker.clone())?, waker))
+    }
+
+    /// Watches `listener`, if there is one, and `waker`.
+    pub(crate) fn with(listener: Option<Listener>, waker: Waker) -> io::Result<Epoll> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let Waker { wake } = waker;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         if let Some(listener) = &listener {
             let data = epoll::EventData::new_u64(LISTENER);
@@ -83,17 +105,13 @@ impl Epoll {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(0),
         };
-        let waker = Waker { wake: wake.clone() };
-        Ok((
-            Epoll {
-                epoll,
-                listener,
-                wake,
-                events: [nothing; BATCH],
-                in_millis: false,
-            },
-            waker,
-        ))
+        Ok(Epoll {
+            epoll,
+            listener,
+            wake,
+            events: [nothing; BATCH],
+            in_millis: false,
+        })
     }
 }
 

@@ -30,6 +30,7 @@ pub mod resident;
 pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod table;
 mod unix;
 
 pub use epoll::{Epoll, Waker};
@@ -45,6 +46,7 @@ const _: () = {
     const fn is_shared<T: Send + Sync>() {}
     moves::<Epoll>();
     moves::<Listener>();
+    moves::<table::Seat>();
     moves::<barewire_core::buffer::Slot>();
     is_shared::<Waker>();
     is_shared::<Shared>();

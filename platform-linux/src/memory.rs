@@ -22,7 +22,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 use crate::resident::{lock_range, populate};
 
 mod huge;
-pub use huge::{HUGE_PAGE_BYTES, Pages, huge_pages_free, huge_pages_needed};
+pub use huge::{HUGE_PAGE_BYTES, Pages, huge_pages_all, huge_pages_free, huge_pages_needed};
 
 /// Bytes that both parts of a slot are a multiple of: a cache line, so that no line has two
 /// owners.

@@ -76,6 +76,13 @@ impl Listener {
         Ok(Listener { fd })
     }
 
+    /// The same socket with a descriptor of its own, in the table of the calling thread. It listens
+    /// until the last of them is closed.
+    pub(crate) fn duplicate(&self) -> io::Result<Listener> {
+        let fd = self.fd.try_clone()?;
+        Ok(Listener { fd })
+    }
+
     /// Where it listens, with the port that the system chose.
     ///
     /// # Errors

@@ -46,6 +46,7 @@
 //! | longest wait | not documented; too long is `EINVAL` | the same | a day | kqueue(2) |
 //! | the clock | `CLOCK_MONOTONIC` has microseconds and runs in sleep | nanoseconds | `CLOCK_UPTIME_RAW` on macOS | clock_gettime(3) |
 //! | tying a thread to a processor | impossible | possible | `Unsupported` | XNU `thread_policy.h`, cpuset(2) |
+//! | a table of descriptors for one thread | none | none | [`table`]: one for the process | - |
 //! | huge pages by request | none | by themselves | none | mmap(2) |
 //! | `MADV_POPULATE_WRITE` | none | none | pages are written to | madvise(2) |
 //! | locked memory | `vm.user_wire_limit` too | `RLIMIT_MEMLOCK`, `vm.max_user_wired` | said, never needed | mlock(2) |
@@ -67,6 +68,7 @@ pub mod signal;
 pub mod socket;
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 mod system;
+pub mod table;
 #[path = "../../platform-linux/src/unix/mod.rs"]
 mod unix;
 pub mod watch;
@@ -85,6 +87,12 @@ pub type Kqueue = kqueue::Kqueue<System>;
 /// Wakes the worker of one [`Kqueue`].
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub type Waker = kqueue::Waker<System>;
+/// The workers' wakers.
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub type Group = table::Group<System>;
+/// What one worker needs to listen.
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub type Seat = table::Seat<System>;
 /// One queue for several threads.
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub type Shared = shared::Shared<System>;
@@ -99,6 +107,7 @@ const _: () = {
     const fn is_shared<T: Send + Sync>() {}
     moves::<Kqueue>();
     moves::<Listener>();
+    moves::<Seat>();
     moves::<barewire_core::buffer::Slot>();
     is_shared::<Waker>();
     is_shared::<Shared>();

@@ -66,6 +66,11 @@ pub fn huge_pages_free() -> Option<usize> {
     None
 }
 
+/// All pages of the pool: there is none.
+pub fn huge_pages_all() -> Option<usize> {
+    None
+}
+
 /// Zeroed, page-aligned memory from the system, unmapped on drop unless it is made into
 /// something.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use crate::queue::Queue;
 use crate::shared::Shared;
 use crate::signal::Signals;
 use crate::socket::Listener;
+use crate::table::{Group, Seat};
 
 /// A descriptor of a kernel event queue.
 ///
@@ -124,6 +125,16 @@ impl Kqueue<System> {
     /// As for [`new`](Self::new).
     pub fn without_listener() -> io::Result<(Kqueue<System>, Waker<System>)> {
         Kqueue::over(System::new()?, None)
+    }
+}
+
+impl Group<System> {
+    /// A waker for each of the `listeners`, and their seats, in this order.
+    ///
+    /// # Errors
+    /// If the system has no descriptors or no memory for it.
+    pub fn new(listeners: Vec<Listener>) -> io::Result<(Group<System>, Vec<Seat<System>>)> {
+        Group::over(listeners, System::new)
     }
 }
 

@@ -8,19 +8,21 @@ pub(crate) use barewire_linux::{
     clock::thread_cpu_ns,
     dial::dial,
     limits::{descriptors, lockable, raise_descriptors},
-    memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
+    memory::{HUGE_PAGE_BYTES, huge_pages_all, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
+    table::{Group, OWN_TABLES, Seat},
 };
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) use barewire_macos::{
-    BACKLOG, Kqueue as Native, Region, SPREADS, Signals, SlotCutter, Waker,
+    BACKLOG, Group, Kqueue as Native, Region, SPREADS, Seat, Signals, SlotCutter, Waker,
     affinity::{allowed, available, tied},
     bind_group,
     clock::thread_cpu_ns,
     dial::dial,
     limits::{descriptors, lockable, raise_descriptors},
-    memory::{HUGE_PAGE_BYTES, huge_pages_free, huge_pages_needed, page_bytes},
+    memory::{HUGE_PAGE_BYTES, huge_pages_all, huge_pages_free, huge_pages_needed, page_bytes},
     resident::{hold_program, hold_stack, lock},
+    table::OWN_TABLES,
 };
 
 #[cfg(target_os = "linux")]

@@ -21,8 +21,8 @@ use crate::occupancy::Occupancy;
 use crate::pages::{self, SlotPages};
 use crate::peer::Peer;
 use crate::platform::{
-    BACKEND, BACKLOG, Native, SlotCutter, Waker, allowed, available, bind_group, hold_program,
-    lock, raise_descriptors, thread_cpu_ns, tied,
+    BACKEND, BACKLOG, Group, Native, Seat, SlotCutter, Waker, allowed, available, bind_group,
+    hold_program, lock, raise_descriptors, thread_cpu_ns, tied,
 };
 use crate::share::{self, Share};
 use crate::worker::{Admission, Memory, Tally, Waits, Worker};
@@ -62,6 +62,7 @@ pub struct Server {
     pages: SlotPages,
     /// Where the workers are tied to.
     processors: Vec<usize>,
+    own_descriptors: bool,
 }
 
 /// Stops a server from another thread.
@@ -118,6 +119,17 @@ pub enum StartError {
         needed: usize,
         /// How many the pool has free; `None` where there is no pool.
         free: Option<usize>,
+        /// What `vm.nr_hugepages` has to be, beside what others have; `None` where there is no
+        /// pool.
+        wanted: Option<usize>,
+    },
+    /// Huge pages were required, and the pool has enough, but the system refused them: a limit, or
+    /// a control group.
+    HugePagesRefused {
+        /// How many are needed.
+        needed: usize,
+        /// What the system said.
+        error: io::Error,
     },
     /// A worker cannot be tied to a processor, which was asked for.
     Pin(io::Error),
@@ -136,17 +148,12 @@ impl fmt::Display for StartError {
                  (lower --connections, or raise `ulimit -n`)"
             ),
             StartError::Memory { bytes } => write!(f, "{bytes} bytes of memory cannot be had"),
-            StartError::HugePages { needed, free } => match free {
-                Some(free) => write!(
-                    f,
-                    "{needed} huge pages of 2 MiB are needed, the pool has {free} free \
-                     (sysctl -w vm.nr_hugepages={needed}, or --huge-pages try)"
-                ),
-                None => f.write_str(
-                    "this system has no pool of huge pages of 2 MiB \
-                     (--huge-pages try does without)",
-                ),
-            },
+            StartError::HugePages {
+                needed,
+                free,
+                wanted,
+            } => pages::lacking(f, *needed, free.zip(*wanted)),
+            StartError::HugePagesRefused { needed, error } => pages::denied(f, *needed, error),
             StartError::Pin(error) => write!(f, "workers cannot be pinned: {error}"),
             StartError::Io(error) => error.fmt(f),
         }
@@ -199,19 +206,25 @@ impl Server {
             true => listeners.pop().map(Native::new).transpose()?,
             false => None,
         };
-        let kernels: Vec<(Native, Waker)> = match hands_out {
-            true => (0..workers)
-                .map(|_| Native::without_listener())
-                .collect::<io::Result<_>>()?,
-            false => listeners
-                .into_iter()
-                .map(Native::new)
-                .collect::<io::Result<_>>()?,
+        let own_descriptors = config.wants_own_tables(workers);
+        let (kernels, group): (Vec<(Native, Waker)>, _) = match (hands_out, own_descriptors) {
+            (true, _) => {
+                let blind = (0..workers).map(|_| Native::without_listener());
+                (blind.collect::<io::Result<_>>()?, None)
+            }
+            (false, true) => (Vec::new(), Some(Group::new(listeners)?)),
+            (false, false) => {
+                let kernels = listeners.into_iter().map(Native::new);
+                (kernels.collect::<io::Result<_>>()?, None)
+            }
         };
+        let seated = group.iter().flat_map(|(group, _)| group.wakers());
         let handle = Handle {
             order: Arc::new(AtomicU8::new(RUN)),
             wakers: (kernels.iter().chain(&own_door))
-                .map(|(_, waker)| waker.clone())
+                .map(|(_, waker)| waker)
+                .chain(seated)
+                .cloned()
                 .collect(),
         };
         let admission = Admission {
@@ -235,18 +248,25 @@ impl Server {
             handle: handle.clone(),
         };
         let mut acceptor = None;
-        if let Some((door, _)) = own_door {
+        let mut own_descriptors = own_descriptors;
+        if let Some((group, seats)) = group {
+            for seat in seats {
+                own_descriptors = crew.seat(seat, own_descriptors)?;
+            }
+            // Each is open where it is accepted from. Here it would be in its group for ever.
+            drop(group);
+        } else if let Some((door, _)) = own_door {
             let mut gates = Vec::with_capacity(workers);
             for (kernel, waker) in kernels {
                 let (gate, door) = handoff::ring(waker);
                 gates.push(gate);
                 let occupancy = door.occupancy();
-                crew.hire(Handed::new(kernel, door), Some(occupancy))?;
+                crew.hire(|| Some(Handed::new(kernel, door)), Some(occupancy))?;
             }
             acceptor = Some(crew.open(Acceptor::new(door, gates))?);
         } else {
             for (kernel, _) in kernels {
-                crew.hire(kernel, None)?;
+                crew.hire(|| Some(kernel), None)?;
             }
         }
         let Crew {
@@ -275,6 +295,7 @@ impl Server {
             presence,
             pages,
             processors,
+            own_descriptors,
         })
     }
 
@@ -292,6 +313,13 @@ impl Server {
     /// again if there are fewer. Empty if they go where the system puts them.
     pub fn processors(&self) -> &[usize] {
         &self.processors
+    }
+
+    /// Whether each worker has a table of descriptors of its own
+    /// ([`Config::own_descriptors`]). Asked for and false: the system does not have that, or
+    /// forbids it, or has no memory or no `/proc`; nothing else differs then.
+    pub fn own_descriptors(&self) -> bool {
+        self.own_descriptors
     }
 
     /// Where it listens.
@@ -378,10 +406,41 @@ struct Crew<'s, F> {
 }
 
 impl<F> Crew<'_, F> {
-    /// Starts the next worker, over this kernel; it tells there what it refuses.
-    fn hire<K, A>(&mut self, kernel: K, occupancy: Option<Arc<Occupancy>>) -> Result<(), StartError>
+    /// Starts the next worker, and waits until it has taken its seat; with `own` it has a table of
+    /// descriptors of its own then, if that can be. Says whether it has: one that has none holds
+    /// its connections in the table that the next one would copy.
+    fn seat<A>(&mut self, seat: Seat, own: bool) -> Result<bool, StartError>
     where
-        K: Kernel<Error = io::Error> + Send + 'static,
+        A: App,
+        F: Fn(usize) -> A + Clone + Send + 'static,
+    {
+        let (told, outcome) = mpsc::channel();
+        let take = move || {
+            let (kernel, outcome) = match seat.take(own) {
+                Ok((kernel, is_own)) => (Some(kernel), Ok(is_own)),
+                Err(error) => (None, Err(error)),
+            };
+            // Somebody waits for it.
+            let _ = told.send(outcome);
+            kernel
+        };
+        self.hire(take, None)?;
+        let outcome = outcome.recv().map_err(io::Error::other);
+        outcome.flatten().map_err(|error| {
+            self.handle.abort();
+            error.into()
+        })
+    }
+
+    /// Starts the next worker, over the kernel that it makes in its thread (none: it ends); it
+    /// tells there what it refuses.
+    fn hire<K, A>(
+        &mut self,
+        kernel: impl FnOnce() -> Option<K> + Send + 'static,
+        occupancy: Option<Arc<Occupancy>>,
+    ) -> Result<(), StartError>
+    where
+        K: Kernel<Error = io::Error> + 'static,
         A: App,
         F: Fn(usize) -> A + Clone + Send + 'static,
     {
@@ -395,9 +454,13 @@ impl<F> Crew<'_, F> {
             ready: self.ready.clone(),
             order: self.handle.order.clone(),
         };
-        let body = move || Share {
-            tally: work(kernel, share, app(number), duty),
-            cpu: Duration::from_nanos(thread_cpu_ns()),
+        let body = move || {
+            // Before the application: what that opens is the worker's.
+            let kernel = kernel();
+            let work = |kernel| work(kernel, share, app(number), duty);
+            let tally = kernel.map(work).unwrap_or_default();
+            let cpu = Duration::from_nanos(thread_cpu_ns());
+            Share { tally, cpu }
         };
         let hire = || self.start(format!("worker-{number}"), STACK_BYTES, body);
         let thread = match (self.config.pin, self.processors.as_slice()) {

@@ -133,7 +133,6 @@ fn read_into<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, rx: &mut R
         return Read::Nothing;
     };
     if room == 0 {
-        cold_path();
         // A read of nothing would look like the end of the stream.
         return Read::Gone;
     }

@@ -25,6 +25,7 @@
 //!   a hash, one or two lines a request.
 //! * **`--pin`**: a worker to a processor. The measurement pins all sides, so that only the call
 //!   itself differs in this table; what pinning does for several workers is below.
+//! * **`--own-descriptors`**: a table of descriptors for each worker, not one for all threads.
 //!
 //! Prepared answers, a cache of answers and `writev` are no switches; their figures are in
 //! [`hot_path`](super::hot_path).
@@ -44,6 +45,9 @@
 //!   The processor's own counts (misses of the TLB) could not be read where this was measured.
 //! * `--pin` is off: alone on a machine the system leaves a busy thread where it is; beside other
 //!   programs a pinned worker waits for its processor while another one is idle.
+//! * `--own-descriptors` is off: no instruction of ours differs, the kernel saves references and
+//!   locks, one or two percent of the time ([`hot_path`](super::hot_path)); but whoever looks with
+//!   `ss -p` or in `/proc/PID/fd` for who has a port finds nobody.
 //! * Depth is the client's choice, and the largest switch of all: at 16 a request costs a third.
 //!
 //! # The tables

@@ -50,13 +50,13 @@
 //! # The sum
 //!
 //! Every table, list and queue has its size from the start, so there is a sum, and the server's
-//! first lines say it: `memory       at most 402,023,040 bytes` by default, on two cores. One
+//! first lines say it: `memory       at most 404,120,192 bytes` by default, on two cores. One
 //! function (`Config::memory_bytes_max`, for embedders as well) adds up:
 //!
 //! | what | bytes by default, two workers |
 //! |---|---:|
 //! | slots | 163,840,000 |
-//! | users, ids, books (the challenge's; `Board::memory_bytes_max`) | 222,529,408 |
+//! | users, ids, books (the challenge's; `Board::memory_bytes_max`) | 224,626,560 |
 //! | tables: 180 a connection, and for 64 places more a worker (the 503s) | 1,823,040 |
 //! | lists of free slots: 32 a slot, and as much again at the start | 640,000 |
 //! | lines of waits: 16 a slot | 160,000 |

@@ -5,7 +5,7 @@
 //! random ids.
 
 extern crate std;
-use super::capacity::PROBES_MAX;
+use super::capacity::{LINE_SLOTS, PROBES_MAX};
 use super::register::AtomicU64;
 use super::ticket::Outcome;
 use super::*;
@@ -36,10 +36,26 @@ impl Memory {
         Stats::new(&self.shards, &self.table, &self.arena, self.capacity, key).unwrap()
     }
 
+    /// The slots of the regions, and those of the front, of the half in use.
+    fn slots(&self) -> (&[AtomicU64], &[AtomicU64]) {
+        // The first era's tag is odd.
+        let (_, half) = self.table.split_at(self.table.len() / 2);
+        half.split_at(half.len() - self.capacity.front_slots())
+    }
+
+    /// Takes all places of the front, as many users do who came before: from here on all is of the
+    /// regions.
+    fn fill_front(&self) {
+        // The first era's tag, and a cell that is not there.
+        let somebody = (1 << 48) | u64::from(u32::MAX);
+        let (_, front) = self.slots();
+        front.iter().for_each(|slot| slot.store(somebody, Relaxed));
+    }
+
     /// The longest run of taken slots in a region, around its end too: no search looks at more than
     /// one slot beyond it.
     fn longest_run(&self) -> u64 {
-        let regions = self.table.chunks(self.capacity.region_slots());
+        let regions = self.slots().0.chunks(self.capacity.region_slots());
         regions.map(longest_run).max().unwrap()
     }
 }
@@ -79,7 +95,10 @@ fn id(number: u64) -> [u8; 8] {
     number.to_le_bytes()
 }
 
-/// Ids that begin their search at the first slot of the first region, under the known key.
+/// Slots of a region that are looked at for one id at most.
+const RUN_MAX: u64 = PROBES_MAX - LINE_SLOTS as u64;
+
+/// Ids that begin their search of regions at the first slot of the first one, under the known key.
 fn colliding(count: usize) -> Vec<[u8; 8]> {
     let within = CAPACITY.region_slots() as u64 - 1;
     let all = (0..u64::MAX).map(id);
@@ -90,11 +109,12 @@ fn colliding(count: usize) -> Vec<[u8; 8]> {
 
 #[test]
 fn a_flood_against_a_known_key_is_bounded_in_work_and_refused_beyond() {
-    assert!(CAPACITY.region_slots() as u64 > PROBES_MAX);
-    let flood = colliding(PROBES_MAX as usize + 64);
-    let (first, beyond) = flood.split_at(PROBES_MAX as usize);
+    assert!(CAPACITY.region_slots() as u64 > RUN_MAX);
+    let flood = colliding(RUN_MAX as usize + 64);
+    let (first, beyond) = flood.split_at(RUN_MAX as usize);
 
     let memory = Memory::new(CAPACITY, 1);
+    memory.fill_front();
     let stats = memory.stats(KNOWN);
     let mut recorder = stats.recorder(0).unwrap();
     for id in first {
@@ -102,7 +122,7 @@ fn a_flood_against_a_known_key_is_bounded_in_work_and_refused_beyond() {
     }
     assert_eq!(
         memory.longest_run(),
-        PROBES_MAX,
+        RUN_MAX,
         "they lie one behind the other"
     );
     let before = state(&stats, &mut recorder);
@@ -110,7 +130,7 @@ fn a_flood_against_a_known_key_is_bounded_in_work_and_refused_beyond() {
         assert_eq!(recorder.record(id, one()), Err(Refused::Full));
     }
     assert_eq!(state(&stats, &mut recorder), before, "nothing was recorded");
-    assert_eq!(memory.longest_run(), PROBES_MAX, "nor put anywhere");
+    assert_eq!(memory.longest_run(), RUN_MAX, "nor put anywhere");
 
     // Others are counted, those of the same region too; but a new user whose search begins at the
     // very start of the run does not come to its end. Those few are refused, and nobody else is.
@@ -134,15 +154,46 @@ fn a_flood_against_a_known_key_is_bounded_in_work_and_refused_beyond() {
         recorder.record(id, one()).unwrap();
     }
     let after = state(&stats, &mut recorder);
-    let known = PROBES_MAX + others - refused;
-    assert_eq!((after.users, after.total), (known, known + PROBES_MAX));
+    let known = RUN_MAX + others - refused;
+    assert_eq!((after.users, after.total), (known, known + RUN_MAX));
+}
+
+#[test]
+fn a_line_that_is_full_goes_on_in_the_region_and_others_do_not() {
+    let lines = (CAPACITY.front_slots() / LINE_SLOTS) as u64;
+    let line = |id: &[u8]| (KNOWN.hash(id) >> 16) & (lines - 1);
+    let of_one_line = (0..u64::MAX).map(id).filter(|id| line(id) == 1);
+    let ids: Vec<_> = of_one_line.take(LINE_SLOTS + 3).collect();
+
+    let memory = Memory::new(CAPACITY, 1);
+    let stats = memory.stats(KNOWN);
+    let mut recorder = stats.recorder(0).unwrap();
+    let taken = |slots: &[AtomicU64]| slots.iter().filter(|slot| slot.load(Relaxed) != 0).count();
+    for (at, id) in ids.iter().enumerate() {
+        // Each is known from then on, with those before it.
+        for _ in 0..2 {
+            recorder.record(id, one()).unwrap();
+            let (regions, front) = memory.slots();
+            let in_front = (at + 1).min(LINE_SLOTS);
+            assert_eq!(
+                (taken(front), taken(regions)),
+                (in_front, at + 1 - in_front)
+            );
+            assert_eq!(taken(&front[LINE_SLOTS..2 * LINE_SLOTS]), in_front);
+        }
+        for id in &ids[..at] {
+            recorder.record(id, one()).unwrap();
+        }
+    }
+    assert_eq!(state(&stats, &mut recorder).users, ids.len() as u64);
 }
 
 #[test]
 fn a_flood_against_a_known_key_is_pointless_under_another() {
-    let flood = colliding(PROBES_MAX as usize + 64);
+    let flood = colliding(RUN_MAX as usize + 64);
     let run = |ids: &[[u8; 8]]| {
         let memory = Memory::new(CAPACITY, 1);
+        memory.fill_front();
         let stats = memory.stats(UNKNOWN);
         let mut recorder = stats.recorder(0).unwrap();
         for id in ids {
@@ -151,7 +202,7 @@ fn a_flood_against_a_known_key_is_pointless_under_another() {
         memory.longest_run()
     };
     let ordinary: Vec<_> = (0..flood.len() as u64).map(id).collect();
-    // 320 ids in 32,768 slots: runs of two and three, by chance, whatever ids they are.
+    // 312 ids in 32,768 slots: runs of two and three, by chance, whatever ids they are.
     assert!(run(&ordinary) <= 4);
     assert!(run(&flood) <= 4, "{}", run(&flood));
 }
@@ -176,23 +227,36 @@ fn a_full_set_of_flooding_ids_has_short_runs_under_an_unknown_key() {
 }
 
 #[test]
-fn ids_with_the_same_region_start_and_fingerprint_are_different_users() {
+fn ids_with_the_same_start_and_fingerprint_are_different_users() {
     // Everything of the hash that the set looks at, found by birthday: 2^20 ids have 2^39 pairs, of
-    // which 2^8 agree in these 31 bits. (More than a few such ids for one place cannot be found by
-    // search: each costs 2^31 hashes.)
+    // which 2^8 agree in the 31 bits of a region; 2^18 have as many for the 27 bits of the front.
+    // (More than a few such ids for one place cannot be found by search: each costs 2^31 hashes.)
     let within = CAPACITY.region_slots() as u64 - 1;
+    let in_region = |hash: u64| ((hash >> 42) & 0x3f_ffff, hash & within);
+    let lines = (CAPACITY.front_slots() / LINE_SLOTS) as u64;
+    let in_front = |hash: u64| {
+        let line = (hash >> 16) & (lines - 1);
+        ((hash >> 42) & 0xffff, line << 3 | hash & 7)
+    };
+    let memory = Memory::new(CAPACITY, 1);
+    different_users(&memory, 1 << 18, in_front);
+    let memory = Memory::new(CAPACITY, 1);
+    memory.fill_front();
+    different_users(&memory, 1 << 20, in_region);
+}
+
+/// Counts ids that look the same, and sees each as a user of its own.
+fn different_users(memory: &Memory, count: u64, looks: impl Fn(u64) -> (u64, u64)) {
     let mut groups: BTreeMap<(u64, u64), Vec<[u8; 8]>> = BTreeMap::new();
-    for id in (0..1 << 20).map(id) {
-        let hash = KNOWN.hash(&id);
-        let seen = ((hash >> 42) & 0x3f_ffff, hash & within);
-        groups.entry(seen).or_default().push(id);
+    for id in (0..count).map(id) {
+        let groups = groups.entry(looks(KNOWN.hash(&id)));
+        groups.or_default().push(id);
     }
     let groups: Vec<_> = groups
         .into_values()
         .filter(|group| group.len() > 1)
         .collect();
     assert!(groups.len() > 100, "{}", groups.len());
-    let memory = Memory::new(CAPACITY, 1);
     let stats = memory.stats(KNOWN);
     let mut recorder = stats.recorder(0).unwrap();
     for id in groups.iter().chain(&groups).flatten() {

@@ -1,6 +1,6 @@
 //! One half of the user set: its slots, its cells, and what of them is given out.
 
-use super::capacity::CHUNK_WORDS;
+use super::capacity::{CHUNK_WORDS, LINE_SLOTS};
 use super::hash::tail_word;
 use super::register::{AtomicU64, Register};
 use super::users::Credit;
@@ -31,7 +31,10 @@ pub(super) const BYTES_MASK: u64 = (1 << BYTES_BITS) - 1;
 
 #[derive(Debug)]
 pub(super) struct Half<'m> {
+    /// The slots of the regions, one region behind the other.
     pub(super) table: &'m [AtomicU64],
+    /// The slots that are looked at before those, in lines.
+    pub(super) front: &'m [[AtomicU64; LINE_SLOTS]],
     pub(super) arena: &'m [AtomicU64],
     /// Places given out: users, and bytes of ids. Exact: what is not used is handed back.
     ///
@@ -129,14 +132,19 @@ impl Half<'_> {
 
     /// Clears some slots for good, so that none keeps a tag until it comes again: a half is taken
     /// over `TAGS / 2` times until then, and each time so many slots are swept that all had their
-    /// turn. (By default 65 slots for each reset.)
+    /// turn. (By default 69 slots for each reset.)
     pub(super) fn sweep_some(&self) {
-        let slots = self.table.len() as u64;
+        let front = self.front.as_flattened();
+        let slots = (self.table.len() as u64).saturating_add(front.len() as u64);
         let step = slots.div_ceil(TAGS / 2 - 1);
         let mut at = self.sweep.load(Relaxed);
         for _ in 0..step {
             // Looked at first: a page that was never used stays untouched.
-            if let Some(slot) = self.table.get(at as usize)
+            let slot = match at.checked_sub(self.table.len() as u64) {
+                None => self.table.get(at as usize),
+                Some(at) => front.get(at as usize),
+            };
+            if let Some(slot) = slot
                 && slot.load(Relaxed) != 0
             {
                 slot.store(0, Relaxed);

@@ -1,12 +1,20 @@
 //! The set of users: shared by all workers, lock-free, of fixed size, emptied in O(1).
 //!
 //! ```text
-//! half (by era parity)      table: 64 regions of slots       arena: cells of 64-bit words
+//! half (by era parity)      table: a front of lines of       arena: cells of 64-bit words
+//!                           slots, 64 regions of slots
 //!                          +--------+--------+--------+     +------+---------------------+
 //!                          |  slot  |  slot  |  ...   |     | head | id, 8 bytes a word  |
 //!                          +--------+--------+--------+     +------+---------------------+
 //! slot = era tag (16) | fingerprint (16) | cell (32)         head = id length (16) | phase (48)
 //! ```
+//!
+//! The *run* of an id is the order in which slots are looked at for it: the eight of one cache line
+//! in the front, from one of them on and round, then up to 248 of its region. The front is a
+//! sixteenth of the regions, small enough for a core's cache. As long as users are few for it (half
+//! a user for each of its slots, 65,536 by default) nearly all lie there, and an event of a known
+//! one reads two lines: that of its slot and that of its cell. In regions alone these were as many,
+//! but of four times as many lines, on sixteen times as many pages: a user lay anywhere in 16 MiB.
 //!
 //! A slot whose tag is not the era's is empty: a new era begins with an empty set and nothing to
 //! clear. To add a user, the worker writes a cell (nobody else knows of it yet), then publishes it
@@ -20,7 +28,7 @@
 //!
 //! Progress: to find a user is wait-free, to add one is lock-free (see the [module](super)).
 
-use super::capacity::{Capacity, ID_BYTES_MAX, PROBES_MAX, SHARDS, WORKERS_MAX};
+use super::capacity::{Capacity, ID_BYTES_MAX, LINE_SLOTS, PROBES_MAX, SHARDS, WORKERS_MAX};
 use super::half::{BYTES_BITS, BYTES_MASK, Chunk, Draft, Half};
 use super::hash::{Key, tail_word};
 use super::register::{AtomicU64, Register, spin_loop};
@@ -51,6 +59,8 @@ pub(crate) struct Users<'m> {
     halves: [Half<'m>; 2],
     key: Key,
     region_slots: u64,
+    /// Lines of the front, a power of two.
+    front_lines: u64,
     users_max: u64,
     id_bytes_max: u64,
 }
@@ -76,19 +86,26 @@ impl<'m> Users<'m> {
         let (even_table, odd_table) = table.split_at_checked(table.len() / 2)?;
         let (even_arena, odd_arena) = arena.split_at_checked(arena.len() / 2)?;
         u32::try_from(even_arena.len()).ok()?;
-        let half = |table, arena| Half {
-            table,
-            arena,
-            reserved: Line(Register::new(0)),
-            settled: Line(Register::new(0)),
-            taken: Line(Register::new(0)),
-            began: Register::new(0),
-            sweep: Register::new(0),
+        let front_slots = capacity.front_slots();
+        let half = |words: &'m [AtomicU64], arena| {
+            let (table, front) = words.split_at_checked(words.len().checked_sub(front_slots)?)?;
+            let (front, _) = front.as_chunks();
+            Some(Half {
+                table,
+                front,
+                arena,
+                reserved: Line(Register::new(0)),
+                settled: Line(Register::new(0)),
+                taken: Line(Register::new(0)),
+                began: Register::new(0),
+                sweep: Register::new(0),
+            })
         };
         Some(Self {
-            halves: [half(even_table, even_arena), half(odd_table, odd_arena)],
+            halves: [half(even_table, even_arena)?, half(odd_table, odd_arena)?],
             key,
             region_slots: capacity.region_slots() as u64,
+            front_lines: (front_slots / LINE_SLOTS) as u64,
             users_max,
             id_bytes_max: capacity.id_bytes_max,
         })
@@ -103,25 +120,48 @@ impl<'m> Users<'m> {
         }
         let tail = tail_word(id);
         let hash = self.key.hash_with(id, tail);
-        // Six bits choose the region, sixteen are the fingerprint, the low ones the first slot:
-        // they do not overlap below 2^42 slots.
-        let region = (hash >> REGION_SHIFT).wrapping_mul(self.region_slots);
-        let name = (word.tag() << 16) | ((hash >> 42) & 0xffff);
+        let name = (word.tag() << 16) | ((hash >> FINGERPRINT_SHIFT) & 0xffff);
         let half = self.half(word);
-        // Nearly all events are of known users in their first slot. What the search needs to
-        // remember would only be in the way here (most of the 60 instructions that this and the tail by
-        // words save).
-        let within = hash & self.region_slots.wrapping_sub(1);
-        if let Some(slot) = half.table.get(region.wrapping_add(within) as usize) {
-            // Acquire: with a cell's number comes what was written into it.
-            let seen = slot.load(Acquire);
-            if seen >> 32 == name
-                && let Some(found) = half.credit(seen, id, tail, word)
-            {
-                return Ok(found);
+        // Nearly all events are of known users in their line of the front, and most of those in its
+        // first slot for them. What the search needs to remember would only be in the way here
+        // (most of the 60 instructions that this and the tail by words save).
+        if let Some(line) = self.line(half, hash) {
+            for probe in 0..LINE_SLOTS as u64 {
+                // Acquire: with a cell's number comes what was written into it.
+                let seen = slot_of(line, hash, probe).map_or(0, |slot| slot.load(Acquire));
+                if seen >> 32 == name {
+                    match half.credit(seen, id, tail, word) {
+                        Some(found) => return Ok(found),
+                        None => break,
+                    }
+                }
+                // Nothing lies behind an empty slot.
+                if seen >> 48 != word.tag() {
+                    break;
+                }
             }
         }
         self.search(word, id, hash, name, chunk)
+    }
+
+    /// The line of the front where the search for an id begins.
+    #[inline(always)]
+    fn line<'h>(&self, half: &'h Half<'m>, hash: u64) -> Option<&'h [AtomicU64; LINE_SLOTS]> {
+        let line = (hash >> FRONT_SHIFT) & self.front_lines.wrapping_sub(1);
+        half.front.get(line as usize)
+    }
+
+    /// The slot that is looked at after `probe` others: those of the line, from any of them on and
+    /// round, then those of the region likewise. The order is the same for all who look for this
+    /// id, which is all that exactness needs of it.
+    #[inline]
+    fn slot<'h>(&self, half: &'h Half<'m>, hash: u64, probe: u64) -> Option<&'h AtomicU64> {
+        let Some(probe) = probe.checked_sub(LINE_SLOTS as u64) else {
+            return slot_of(self.line(half, hash)?, hash, probe);
+        };
+        let region = (hash >> REGION_SHIFT).wrapping_mul(self.region_slots);
+        let within = hash.wrapping_add(probe) & self.region_slots.wrapping_sub(1);
+        half.table.get(region.wrapping_add(within) as usize)
     }
 
     /// The whole of [`note`](Self::note), from the first slot on.
@@ -134,16 +174,15 @@ impl<'m> Users<'m> {
         name: u64,
         chunk: &mut Chunk,
     ) -> Result<Credit, Refused> {
-        let region = (hash >> REGION_SHIFT).wrapping_mul(self.region_slots);
         let tail = tail_word(id);
         let half = self.half(word);
+        let probes_max = PROBES_MAX.min(self.region_slots.saturating_add(LINE_SLOTS as u64));
         let mut draft = None;
         let mut credit = Err(Refused::Full);
         let mut looks = FULL_LOOKS_MAX;
         let mut probe = 0;
-        while probe < PROBES_MAX.min(self.region_slots) {
-            let within = hash.wrapping_add(probe) & self.region_slots.wrapping_sub(1);
-            let Some(slot) = half.table.get(region.wrapping_add(within) as usize) else {
+        while probe < probes_max {
+            let Some(slot) = self.slot(half, hash, probe) else {
                 break;
             };
             // Acquire: with a cell's number comes what was written into it.
@@ -285,8 +324,20 @@ enum Claim {
     },
 }
 
-/// How far the bits of a hash that choose its region are to be shifted down.
+/// The slot of a line that is looked at after `probe` others.
+#[inline(always)]
+fn slot_of(line: &[AtomicU64; LINE_SLOTS], hash: u64, probe: u64) -> Option<&AtomicU64> {
+    line.get(hash.wrapping_add(probe) as usize % LINE_SLOTS)
+}
+
+/// How far the bits of a hash that choose its region are to be shifted down: the highest six.
+///
+/// Below them lie sixteen for the fingerprint, below those the ones of the line (22 at most), and
+/// the lowest choose the first slot of both kinds. Above two million users these reach into those
+/// of the line, which does no harm: users of one line lie in any of the regions all the same.
 const REGION_SHIFT: u32 = 64 - SHARDS.ilog2();
+const FINGERPRINT_SHIFT: u32 = 42;
+const FRONT_SHIFT: u32 = 16;
 
 const _: () = assert!(SHARDS.is_power_of_two() && SHARDS > 1 && SHARDS <= 64);
 

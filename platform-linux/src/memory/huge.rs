@@ -36,18 +36,25 @@ pub enum Pages {
     Pool,
 }
 
-/// Huge pages that `bytes` bytes take: what `vm.nr_hugepages` has to be, at least.
+/// Huge pages that `bytes` bytes take.
 pub const fn huge_pages_needed(bytes: usize) -> usize {
     bytes.div_ceil(HUGE_PAGE_BYTES)
 }
 
 /// Pages of the pool that nobody has, and nobody was promised. `None`: there is no such pool.
 pub fn huge_pages_free() -> Option<usize> {
-    let count = |name: &str| {
-        let text = std::fs::read_to_string(format!("{POOL}/{name}")).ok()?;
-        text.trim().parse::<usize>().ok()
-    };
-    Some(count("free_hugepages")?.saturating_sub(count("resv_hugepages")?))
+    Some(pool("free_hugepages")?.saturating_sub(pool("resv_hugepages")?))
+}
+
+/// All pages of the pool, whoever has them: `vm.nr_hugepages`. `None`: there is no such pool.
+pub fn huge_pages_all() -> Option<usize> {
+    pool("nr_hugepages")
+}
+
+/// One of the numbers that the system tells of the pool.
+fn pool(name: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(format!("{POOL}/{name}")).ok()?;
+    text.trim().parse().ok()
 }
 
 impl Region {
@@ -228,6 +235,7 @@ mod tests {
         assert!(region.lock());
         assert!(region.as_bytes().iter().all(|&byte| byte == 0));
         assert!(huge_pages_free().unwrap() <= free - 2);
+        assert!(huge_pages_all().unwrap() >= free);
         drop(region);
         assert!(huge_pages_free().unwrap() >= free);
     }

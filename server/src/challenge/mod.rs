@@ -83,6 +83,9 @@ impl Board {
     pub fn new(options: Options, workers: usize) -> io::Result<Board> {
         let table_bytes = options.capacity.table_words() * size_of::<u64>();
         let arena_bytes = options.capacity.arena_words(workers) * size_of::<u64>();
+        // In pages of the usual size: huge ones were no faster (the front of the table and the ids
+        // of 75,000 users take 700 pages, fewer than the processor knows by heart), and ten users
+        // took 6.9 MB with them where they take 2.7.
         let mut table = Region::map(table_bytes)?;
         let mut arena = Region::map(arena_bytes)?;
         let mut presence = Presence::AsNeeded;
@@ -174,8 +177,11 @@ enum Route {
 /// again when its body is there. (Of all routes with a body it is the only one in a hurry.)
 const EVENT: u16 = 1;
 
+/// Where events go.
+const EVENT_PATH: &str = "/event";
+
 static ROUTES: Router<Route, 9> = Router::new()
-    .with(Verb::Post, "/event", Route::Event)
+    .with(Verb::Post, EVENT_PATH, Route::Event)
     .with(Verb::Get, "/stats", Route::Stats)
     .with(Verb::Post, "/reset", Route::Reset)
     .with(Verb::Get, "/health", Route::Health)
@@ -218,6 +224,14 @@ fn way<'p>(head: &Head<'p>) -> Way<'p> {
     }
 }
 
+/// What the router would say of the one route in a hurry, in two comparisons: 117 instructions and
+/// 18 cache lines of code less for each event. Whatever is spelled in another way goes to the
+/// router.
+#[inline(always)]
+fn is_event(head: &Head<'_>) -> bool {
+    head.method() == Method::Post && head.path() == EVENT_PATH.as_bytes()
+}
+
 /// `None` for methods that this server does not know (RFC 9110 section 15.6.2): CONNECT has no
 /// meaning here either.
 fn verb_of(method: Method) -> Option<Verb> {
@@ -248,6 +262,19 @@ fn refuse(reply: ReplyHead<'_>, status: Status, allow: Verbs, head: &Head<'_>) -
         _ => return or_500(reply.body(b"")),
     };
     reply.refusal(reason, head.notation())
+}
+
+/// The head of a request with a body that is no event.
+#[inline(never)]
+fn other_head(fork: Fork<'_>) -> Done {
+    match way(&fork.head) {
+        Way::Refused(status, allow) => {
+            let head = fork.head;
+            refuse(fork.refuse(status), status, allow, &head)
+        }
+        Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
+        Way::To(..) => fork.gather(usize::MAX),
+    }
 }
 
 fn or_500(outcome: Result<Done, Full<'_>>) -> Done {
@@ -303,19 +330,11 @@ impl App for Challenge {
     }
 
     fn head(&mut self, context: &mut Context<'_>, fork: Fork<'_>) -> Done {
-        match way(&fork.head) {
-            Way::Refused(status, allow) => {
-                let head = fork.head;
-                refuse(fork.refuse(status), status, allow, &head)
-            }
-            Way::To(Route::Echo, _) => fork.stream_after(echo::HOLD_BYTES),
-            Way::To(route, _) => {
-                if route == Route::Event {
-                    *context.route() = EVENT;
-                }
-                fork.gather(usize::MAX)
-            }
+        if is_event(&fork.head) {
+            *context.route() = EVENT;
+            return fork.gather(usize::MAX);
         }
+        other_head(fork)
     }
 
     fn chunk(&mut self, _: &mut Context<'_>, inflow: &mut Inflow<'_>) {
@@ -430,5 +449,25 @@ fn user(id: &[u8], head: &Head<'_>, reply: Reply<'_>, may_wait: bool) -> Done {
         Ok(done) => done,
         Err(Full(reply)) if may_wait => reply.defer(),
         Err(Full(reply)) => too_long(reply),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_route_in_a_hurry_is_the_one_that_the_router_finds() {
+        let found = ROUTES.find(Verb::Post, EVENT_PATH.as_bytes());
+        assert!(
+            matches!(
+                &found,
+                Lookup::Found {
+                    handler: Route::Event,
+                    ..
+                }
+            ),
+            "{found:?}"
+        );
     }
 }

@@ -330,6 +330,7 @@ mod tests {
             "accept" "handoff" => config.accept == Accept::Handoff;
             "connections" "5" => config.connections == 5;
             "pin" "" => config.pin == true;
+            "own-descriptors" "" => config.own_descriptors == true;
             "per-address" "9" => config.connections_per_address == 9;
             "slots" "6" => config.slots == 6;
             "slot-bytes" "32k" => config.slot_bytes == 32_768;

@@ -19,6 +19,8 @@ pub(crate) struct Facts<'s> {
     pub(crate) hands_out: bool,
     /// Where the workers are tied to; empty if nowhere.
     pub(crate) processors: &'s [usize],
+    /// The system refuses a table of descriptors for each worker.
+    pub(crate) shares_descriptors: bool,
     pub(crate) connections: usize,
     /// What it would have been by default, if that did not fit.
     pub(crate) lowered_from: Option<usize>,
@@ -46,12 +48,19 @@ pub(crate) fn text(facts: &Facts<'_>) -> String {
         false => "",
     };
     let pinned = pinned(facts.workers, facts.processors);
+    let shared = match facts.shares_descriptors {
+        true => ", descriptors shared: no tables of their own to be had here",
+        false => "",
+    };
     let lines = [
         ("barewire", VERSION.to_owned()),
         ("listening", format!("http://{}", facts.addr)),
         (
             "workers",
-            format!("{} ({}{handed}{pinned})", facts.workers, facts.backend),
+            format!(
+                "{} ({}{handed}{pinned}{shared})",
+                facts.workers, facts.backend
+            ),
         ),
         (
             "connections",
@@ -119,10 +128,16 @@ fn pinned(workers: usize, processors: &[usize]) -> String {
 fn pages(pages: SlotPages) -> String {
     let SlotPages { needed, .. } = pages;
     let pool = match pages.free {
-        Some(free) => format!(
-            "the pool has {} of {needed} (sysctl -w vm.nr_hugepages={needed})",
-            grouped(free as u64)
-        ),
+        Some(free) => {
+            let advice = pages
+                .pool_wanted()
+                .map(|wanted| format!(" (sysctl -w vm.nr_hugepages={wanted})"));
+            format!(
+                "the pool has {} of {needed}{}",
+                grouped(free as u64),
+                advice.unwrap_or_default()
+            )
+        }
         None => "this system has no pool of them".to_owned(),
     };
     match pages.kind {
@@ -233,6 +248,7 @@ mod tests {
             backend: "epoll",
             hands_out: false,
             processors: &[],
+            shares_descriptors: false,
             connections: 10_000,
             lowered_from: None,
             slots: 10_000,
@@ -241,7 +257,7 @@ mod tests {
             presence: Presence::AsNeeded,
             memory_bytes_max: 401_234_567,
             users: 1 << 20,
-            user_bytes_all: 222_519_296,
+            user_bytes_all: 224_616_448,
             shutdown_ms: 30_000,
         }
     }
@@ -254,7 +270,7 @@ listening    http://127.0.0.1:8080
 workers      2 (epoll)
 connections  10,000
 reserved     163,840,000 bytes in 10,000 slots (156.25 MiB)
-statistics   1,048,576 users, 222,519,296 bytes reserved
+statistics   1,048,576 users, 224,616,448 bytes reserved
 memory       at most 401,234,567 bytes, touched as needed
 stop         Ctrl-C (requests under way get 30 s)
 ";
@@ -360,13 +376,26 @@ stopped      80 connections, 6,000 requests, 0 faults, 0 panics, 0 refused, 0 ga
     }
 
     #[test]
+    fn the_banner_says_where_descriptors_are_shared_although_they_need_not() {
+        let text = text(&Facts {
+            shares_descriptors: true,
+            ..facts()
+        });
+        let line =
+            "workers      2 (epoll, descriptors shared: no tables of their own to be had here)";
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+
+    #[test]
     fn the_banner_says_what_pages_were_got_and_what_would_give_better_ones() {
-        let told = |kind, huge_bytes, free| {
+        let told = |kind, huge_bytes, free: Option<usize>| {
             let got = SlotPages {
                 kind,
                 huge_bytes,
                 needed: 79,
                 free,
+                // Somebody else has three.
+                pool: free.map(|free| free + 3),
             };
             let text = text(&Facts {
                 pages: Some(got),
@@ -387,13 +416,19 @@ stopped      80 connections, 6,000 requests, 0 faults, 0 panics, 0 refused, 0 ga
                 2_097_152,
                 Some(0),
                 "huge ones of 2 MiB as the system finds them, 2,097,152 bytes so far; \
-                 the pool has 0 of 79 (sysctl -w vm.nr_hugepages=79)",
+                 the pool has 0 of 79 (sysctl -w vm.nr_hugepages=82)",
             ),
             (
                 Pages::Normal,
                 0,
                 Some(5),
-                "normal ones, no huge ones; the pool has 5 of 79 (sysctl -w vm.nr_hugepages=79)",
+                "normal ones, no huge ones; the pool has 5 of 79 (sysctl -w vm.nr_hugepages=82)",
+            ),
+            (
+                Pages::Normal,
+                0,
+                Some(79),
+                "normal ones, no huge ones; the pool has 79 of 79",
             ),
             (
                 Pages::Normal,

@@ -169,6 +169,16 @@ pub(crate) static SERVE: Table<Choices> = &[
                 },
                 get: |_| String::new(),
             },
+            Flag {
+                name: "own-descriptors",
+                value: "",
+                about: "a table of them for each worker",
+                set: |choices, _| {
+                    choices.config.own_descriptors = true;
+                    Ok(())
+                },
+                get: |_| String::new(),
+            },
             number!(
                 "per-address",
                 "N",

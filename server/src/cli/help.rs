@@ -67,8 +67,12 @@ for systems that do not spread, and for few connections that shall be even.
 --pin ties the first worker to the first processor that the process may use, and
 so on; a system that cannot do that refuses. More workers than processors begin
 again with the first.
+--own-descriptors: each worker has a table of its own, where the system can. A
+request costs a little less; /proc/PID/fd, and what looks there as `ss -p` does,
+no longer show the sockets: they stand in /proc/PID/task/*/fd. Not with handoff.
 --huge-pages try: from the pool (vm.nr_hugepages); else transparent ones, as the
 system finds memory in one piece; else none. require: from the pool or no start.
+Both are about the buffers; the statistics keep pages of the usual size.
 --check shows what flags would get here, and how large the pool has to be.
 --prefault locks as much memory as `ulimit -l` allows. The first lines say if it
 did, and how much memory is taken at most, whatever the clients do.

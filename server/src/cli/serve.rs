@@ -49,6 +49,7 @@ pub(crate) fn serve(choices: Choices) -> Result<Code, Failure> {
         slots: config.slot_count(),
         slot_bytes_all: config.reserved_bytes(),
         processors: server.processors(),
+        shares_descriptors: config.wants_own_tables(config.workers) && !server.own_descriptors(),
         // Also who did not ask is told what to ask for, if that is what the check is for.
         pages: (only_check || config.huge_pages != HugePages::Off).then(|| server.pages()),
         presence: server.presence().and(board.presence()),
@@ -102,6 +103,7 @@ fn not_started(error: StartError, config: &Config) -> Failure {
         StartError::Descriptors { .. }
         | StartError::Memory { .. }
         | StartError::HugePages { .. }
+        | StartError::HugePagesRefused { .. }
         | StartError::Pin(_) => Code::Resources,
         StartError::Io(_) => Code::Other,
     };
@@ -199,17 +201,30 @@ mod tests {
     #[test]
     fn huge_pages_and_processors_that_cannot_be_had_say_what_helps() {
         let told = |error| not_started(error, &Config::default());
-        let pages = |free| told(StartError::HugePages { needed: 79, free });
+        let pages = |free: Option<usize>| {
+            told(StartError::HugePages {
+                needed: 79,
+                free,
+                wanted: free.map(|_| 92),
+            })
+        };
         let advice = |line: &str| Failure::new(Code::Resources, line);
         assert_eq!(
             pages(Some(7)),
             advice(
                 "79 huge pages of 2 MiB are needed, the pool has 7 free \
-                 (sysctl -w vm.nr_hugepages=79, or --huge-pages try)"
+                 (sysctl -w vm.nr_hugepages=92, or --huge-pages try)"
             )
         );
         let none = "this system has no pool of huge pages of 2 MiB (--huge-pages try does without)";
         assert_eq!(pages(None), advice(none));
+        let refused = told(StartError::HugePagesRefused {
+            needed: 79,
+            error: io::ErrorKind::OutOfMemory.into(),
+        });
+        let line = "79 huge pages of 2 MiB are refused though the pool has as many: \
+                    out of memory (--huge-pages try does without)";
+        assert_eq!(refused, advice(line));
         let pin = told(StartError::Pin(io::ErrorKind::Unsupported.into()));
         assert_eq!(pin, advice("workers cannot be pinned: unsupported"));
     }

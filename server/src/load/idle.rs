@@ -10,6 +10,7 @@ use std::process;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::descriptors::open_descriptors;
 use super::job::out_of_descriptors;
 use super::{LoadError, LoadOptions};
 use crate::platform::{descriptors, dial};
@@ -346,8 +347,8 @@ fn look_at(pid: u32) -> Result<(u64, u64), LoadError> {
         let table = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
         let line = table.lines().find_map(|line| line.strip_prefix("Rss:"));
         let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        let open = fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64;
-        Ok((kilobytes.ok_or(io::ErrorKind::InvalidData)? * 1024, open))
+        let kilobytes = kilobytes.ok_or(io::ErrorKind::InvalidData)?;
+        Ok((kilobytes * 1024, open_descriptors(pid)?))
     };
     read().map_err(|error| {
         LoadError::Usage(format!(

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod control;
 mod decimal;
+mod descriptors;
 mod histogram;
 mod idle;
 mod job;
@@ -26,6 +27,7 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use descriptors::open_descriptors;
 pub use idle::{Growth, IdleReport};
 pub use plan::Values;
 pub use report::{Latency, LoadReport};

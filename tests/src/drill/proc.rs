@@ -54,11 +54,10 @@ pub fn status_bytes(pid: u32, name: &str) -> u64 {
     kilobytes(&read(&format!("/proc/{pid}/status")), name)
 }
 
-/// Descriptors that a process has open.
+/// Descriptors that a process has open, in all tables of its threads.
 pub fn descriptors(pid: u32) -> usize {
-    let folder = format!("/proc/{pid}/fd");
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
-    entries.count()
+    let open = barewire::load::open_descriptors(pid);
+    open.unwrap_or_else(|error| panic!("{pid}: {error}")) as usize
 }
 
 /// Bytes that all TCP sockets of this network namespace hold in queues, by `sockstat`'s pages.

@@ -32,19 +32,31 @@ fn cpu_while_starved(server: &Barewire, swarm: &mut Swarm, open: &[usize]) -> f6
 #[test]
 fn a_server_that_runs_out_of_descriptors_waits_quietly_and_recovers() {
     let _alone = alone();
-    let mut server = serve("--workers 2 --connections 1000");
+    // Where each worker has a table of its own, the limit is that of each.
+    for (tables, flags) in [(1, ""), (2, "--own-descriptors")] {
+        run_out_of_descriptors(tables, flags);
+    }
+}
+
+fn run_out_of_descriptors(tables: usize, flags: &str) {
+    let mut server = serve(&format!("--workers 2 --connections 1000 {flags}"));
     let mut swarm = Swarm::new(server.addr());
     let early = open(&mut swarm, 20, |_| Manner::default());
     assert_eq!(ask(&mut swarm, &early, 20, PATIENCE).len(), 20);
 
     server.limit_descriptors(64);
-    let late = open(&mut swarm, 100, |_| Manner::default());
-    let mut inside = ask(&mut swarm, &late, 100, Duration::from_millis(500));
-    // What it was started with may have higher numbers.
+    // As many as fit, and twice as many again: by chance one worker gets fewer.
+    let late = open(&mut swarm, 150 * tables - 50, |_| Manner::default());
+    let mut inside = ask(&mut swarm, &late, late.len(), Duration::from_millis(500));
+    // What it was started with may have higher numbers. The main thread has its streams and wakers.
     let used = proc::descriptors(server.pid());
-    assert!((64..80).contains(&used), "not all are in use: {used}");
-    assert!(inside.len() < 50, "{}", inside.len());
-    let waiting = 100 - inside.len();
+    let most = 80 * tables;
+    assert!(
+        (64 * tables..most).contains(&used),
+        "not all are in use: {used}"
+    );
+    assert!(inside.len() < 60 * tables - 10, "{}", inside.len());
+    let waiting = late.len() - inside.len();
     inside.extend(early);
     let share = cpu_while_starved(&server, &mut swarm, &inside);
 
@@ -68,11 +80,14 @@ fn a_server_that_runs_out_of_descriptors_waits_quietly_and_recovers() {
     assert!(recovery < RECOVERY, "{recovery:?}");
     assert!(server.lives());
     let tally = server.stop();
-    assert_eq!((tally.connections, tally.refused), (120, 0));
+    assert_eq!(
+        (tally.connections, tally.refused),
+        (late.len() as u64 + 20, 0)
+    );
     assert_eq!((tally.faults, tally.in_time), (0, true));
     say(format_args!(
-        "EMFILE with 64 descriptors: {waiting} waited, {:.1} % of a processor meanwhile, \
-         all served {recovery:?} after the first was free",
+        "EMFILE with 64 descriptors in each of {tables} tables: {waiting} waited, {:.1} % of a \
+         processor meanwhile, all served {recovery:?} after the first was free",
         share * 100.0
     ));
 }
@@ -176,7 +191,7 @@ fn an_accept_that_fails_costs_time_and_nothing_else() {
     }
     // The call, its error, how often, and how long the clients may wait for that: 100 ms for each
     // failure that tells of exhaustion, nothing for those that concern one connection. The third
-    // call of a thread is the first to fail: the main thread watches two descriptors at the start.
+    // call of a thread is the first to fail: a worker watches two descriptors at the start.
     for (call, error, times, rests_ms) in [
         ("accept4", "ENFILE", 5, 100),
         ("accept4", "EMFILE", 5, 100),
@@ -221,6 +236,45 @@ fn an_accept_that_fails_costs_time_and_nothing_else() {
         say(format_args!(
             "{call} fails {times} times with {error}: {served} of 30 served within {took:?}, \
              30 of the next 30"
+        ));
+    }
+}
+
+#[test]
+fn a_system_that_refuses_own_tables_is_served_with_one() {
+    let _alone = alone();
+    if !can_inject() {
+        return;
+    }
+    // The third says yes and does nothing.
+    for outcome in ["error=ENOSYS", "error=EPERM", "retval=0", ""] {
+        let log = std::env::temp_dir().join(format!("barewire-{}-tables", std::process::id()));
+        let inject = format!("inject=close_range:{outcome}");
+        let mut wrapper = vec!["strace", "-D", "-f", "-qq", "-o", log.to_str().unwrap()];
+        wrapper.extend(["-e", "trace=close_range"]);
+        if !outcome.is_empty() {
+            wrapper.extend(["-e", &inject]);
+        }
+        let server = Barewire::start_under(&wrapper, program(), "--workers 3 --own-descriptors");
+        let workers = server.fact("workers").unwrap();
+        let is_told = workers.contains("descriptors shared");
+        assert_eq!(is_told, !outcome.is_empty(), "{outcome}: {workers}");
+        let mut swarm = Swarm::new(server.addr());
+        let before = proc::descriptors(server.pid());
+        let peers = open(&mut swarm, 30, |_| Manner::default());
+        assert_eq!(ask(&mut swarm, &peers, 30, PATIENCE).len(), 30, "{outcome}");
+        assert_eq!(proc::descriptors(server.pid()), before + 30, "{outcome}");
+        swarm.close_all(Close::Fin);
+        let tally = server.stop();
+        assert_eq!((tally.connections, tally.in_time), (30, true));
+        // Where one is refused the others do not ask.
+        let lines = std::fs::read_to_string(&log).unwrap();
+        let asked = |line: &&str| line.contains("UNSHARE");
+        let tries = lines.lines().filter(asked).count();
+        assert_eq!(tries, if is_told { 1 } else { 3 }, "{lines}");
+        let _ = std::fs::remove_file(&log);
+        say(format_args!(
+            "tables of descriptors, close_range {outcome}: {tries} tries, 30 of 30 served"
         ));
     }
 }

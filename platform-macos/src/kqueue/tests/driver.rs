@@ -6,13 +6,16 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use barewire_core::buffer::{RecvBuffer, SendBuffer, Slot};
-use barewire_core::driver::{Completion, Driver, Entry, PeerId, Readiness, Received, Slots};
+use barewire_core::driver::{
+    Completion, Driver, Entry, Kernel, PeerId, Readiness, Received, Slots,
+};
 use rustix::io::Errno;
 
 use super::script::Script;
 use crate::event::{Filter, Flags, Record};
 use crate::kqueue::{Kqueue, Waker};
-use crate::socket::{BACKLOG, Listener};
+use crate::socket::{BACKLOG, Listener, bind_group};
+use crate::table::Group;
 
 /// A driver with places for 4 connections and 4 slots. Memory is leaked: the tests are short.
 struct Bench {
@@ -229,4 +232,25 @@ fn a_refused_registration_refuses_the_connection() {
     assert!(bench.turn().is_empty());
     assert!(client.read(&mut [0; 8]).is_err(), "reset");
     assert_eq!(bench.script.notes(), 2);
+}
+
+#[test]
+fn a_seat_is_a_kernel_in_the_table_of_the_process() {
+    let listeners = bind_group("127.0.0.1:0".parse().unwrap(), BACKLOG, 1).unwrap();
+    let addr = listeners[0].local_addr().unwrap();
+    let script = Script::default();
+    let (group, seats) = Group::over(listeners, || Ok(script.clone())).unwrap();
+    assert_eq!((group.wakers().count(), seats.len()), (1, 1));
+    for seat in seats {
+        let (mut kernel, is_own) = seat.take(true).unwrap();
+        assert!(!is_own);
+        // The listener is where it was, with or without the group.
+        let _client = TcpStream::connect(addr).unwrap();
+        let started = Instant::now();
+        while kernel.accept().is_err() {
+            assert!(started.elapsed() < Duration::from_secs(5));
+        }
+    }
+    drop(group);
+    assert!(TcpStream::connect(addr).is_err());
 }
