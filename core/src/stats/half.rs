@@ -188,10 +188,11 @@ mod tests {
     }
 
     /// A half whose first chunk is given out.
-    fn half<'m>(table: &'m [AtomicU64], arena: &'m [AtomicU64]) -> Half<'m> {
+    fn half(arena: &[AtomicU64]) -> Half<'_> {
         let line = |value| Line(Register::new(value));
         Half {
-            table,
+            table: &[],
+            front: &[],
             arena,
             reserved: line(0),
             settled: line(0),
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_place_that_is_handed_back_is_one_user_and_the_bytes_of_its_id() {
-        let half = half(&[], &[]);
+        let half = half(&[]);
         half.reserved.0.store((2 << BYTES_BITS) | 10, Relaxed);
         half.give_back(b"abc");
         assert_eq!(half.reserved.0.load(Relaxed), (1 << BYTES_BITS) | 7);
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn a_cell_holds_the_length_the_phase_and_the_id_in_words() {
         let arena = zeros(CHUNK_WORDS);
-        let half = half(&[], &arena);
+        let half = half(&arena);
         let mut chunk = last_three();
         let place = written(&half, b"12345678abc", &mut chunk);
         assert_eq!(place, Some((CHUNK_WORDS - 3, CHUNK_WORDS)));
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn a_cell_that_just_fits_goes_into_the_chunk_and_a_larger_one_into_a_new_one() {
         let arena = zeros(2 * CHUNK_WORDS);
-        let half = half(&[], &arena);
+        let half = half(&arena);
         // A head and two words.
         let mut chunk = last_three();
         let place = written(&half, &[b'x'; 16], &mut chunk);
@@ -275,18 +276,23 @@ mod tests {
     #[test]
     fn every_slot_is_swept_before_a_tag_comes_again() {
         // One slot more than there are sweeps, so that one for each is not enough.
-        let sweeps = TAGS / 2 - 1;
-        let table: Vec<_> = (0..=sweeps).map(|_| AtomicU64::new(1)).collect();
-        let half = half(&table, &[]);
+        let sweeps = TAGS as usize / 2 - 1;
+        let ones = |count| (0..count).map(|_| AtomicU64::new(1)).collect::<Vec<_>>();
+        let (table, front) = (ones(sweeps + 1 - 2 * LINE_SLOTS), ones(2 * LINE_SLOTS));
+        let half = Half {
+            table: &table,
+            front: front.as_chunks().0,
+            ..half(&[])
+        };
         (0..sweeps).for_each(|_| half.sweep_some());
-        let left = table.iter().filter(|slot| slot.load(Relaxed) != 0).count();
-        assert_eq!(left, 0);
+        let left = table.iter().chain(&front);
+        assert_eq!(left.filter(|slot| slot.load(Relaxed) != 0).count(), 0);
     }
 
     #[test]
     fn the_last_words_of_the_arena_hold_a_cell_that_just_fits() {
         let arena = zeros(CHUNK_WORDS + 3);
-        let half = half(&[], &arena);
+        let half = half(&arena);
         let mut chunk = Chunk::NONE;
         assert_eq!(written(&half, &[b'x'; 17], &mut chunk), None);
         assert_eq!(half.taken.0.load(Relaxed), CHUNK_WORDS as u64, "none taken");

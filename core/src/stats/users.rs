@@ -538,9 +538,9 @@ mod tests {
             assert_eq!(users.note(word, id, &mut chunk), Ok(Credit::New));
         }
         let hash = Key::new(3, 4).hash(b"the second");
-        let slots = capacity.region_slots() as u64;
-        let at = (hash >> 58) * slots + hash % slots;
-        let slot = users.half(word).table[at as usize].load(Relaxed);
+        let lines = (capacity.front_slots() / LINE_SLOTS) as u64;
+        let line = &users.half(word).front[(hash >> 16 & (lines - 1)) as usize];
+        let slot = line[hash as usize % LINE_SLOTS].load(Relaxed);
         let cell = 1 + 2; // behind a head and two words
         assert_eq!(slot, 3 << 48 | (hash >> 42 & 0xffff) << 32 | cell);
     }
