@@ -144,3 +144,54 @@ impl Stats<'_> {
         self.word.0.store(next.bits(), Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::super::amount::Amount;
+    use super::super::capacity::Capacity;
+    use super::super::hash::Key;
+    use super::super::register::AtomicU64;
+    use super::super::worker::Shard;
+    use super::*;
+    use std::vec::Vec;
+
+    fn with_two_workers(test: impl FnOnce(&Stats<'_>)) {
+        const CAPACITY: Capacity = Capacity {
+            users_max: 8,
+            id_bytes_max: 8,
+        };
+        let zeros = |words| -> Vec<AtomicU64> { (0..words).map(|_| AtomicU64::new(0)).collect() };
+        let shards = [Shard::new(), Shard::new()];
+        let table = zeros(CAPACITY.table_words());
+        let arena = zeros(CAPACITY.arena_words(2));
+        test(&Stats::new(&shards, &table, &arena, CAPACITY, Key::new(1, 2)).unwrap());
+    }
+
+    fn total(outcome: Option<Outcome>) -> Option<u64> {
+        match outcome? {
+            Outcome::State(state) | Outcome::Cleared(Some(state)) => Some(state.total),
+            Outcome::Cleared(None) => None,
+        }
+    }
+
+    #[test]
+    fn a_reset_that_finds_another_one_done_removes_nothing_more() {
+        with_two_workers(|stats| {
+            let one = Amount::from_small(false, 1, 0).unwrap();
+            let mut worker = stats.recorder(0).unwrap();
+            let mut late = stats.recorder(1).unwrap();
+            worker.record(b"a", one).unwrap();
+            let (mut first, mut second) = (stats.reset(), stats.reset());
+            // The late worker may still count for what the first one removes: no answer to either.
+            assert_eq!(first.poll(&mut worker), None);
+            assert_eq!(second.poll(&mut worker), None);
+            late.turn();
+            assert_eq!(total(first.poll(&mut worker)), Some(1));
+            worker.record(b"b", one).unwrap();
+            assert_eq!(second.poll(&mut worker), Some(Outcome::Cleared(None)));
+            late.offline();
+            assert_eq!(total(stats.snapshot().poll(&mut worker)), Some(1));
+        });
+    }
+}

@@ -176,3 +176,130 @@ fn take(head: &AtomicU64, mut seen: u64, word: Word) -> Credit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    fn zeros(words: usize) -> Vec<AtomicU64> {
+        (0..words).map(|_| AtomicU64::new(0)).collect()
+    }
+
+    /// A half whose first chunk is given out.
+    fn half(arena: &[AtomicU64]) -> Half<'_> {
+        let line = |value| Line(Register::new(value));
+        Half {
+            table: &[],
+            front: &[],
+            arena,
+            reserved: line(0),
+            settled: line(0),
+            taken: line(CHUNK_WORDS as u64),
+            began: Register::new(Word::FIRST.phase()),
+            sweep: Register::new(0),
+        }
+    }
+
+    /// The last three words of the first chunk.
+    fn last_three() -> Chunk {
+        Chunk {
+            began: Word::FIRST.phase(),
+            next: CHUNK_WORDS - 3,
+            end: CHUNK_WORDS,
+        }
+    }
+
+    fn written(half: &Half<'_>, id: &[u8], chunk: &mut Chunk) -> Option<(usize, usize)> {
+        let draft = half.write_cell(id, Word::FIRST, chunk)?;
+        Some((draft.at, draft.end))
+    }
+
+    #[test]
+    fn a_place_that_is_handed_back_is_one_user_and_the_bytes_of_its_id() {
+        let half = half(&[]);
+        half.reserved.0.store((2 << BYTES_BITS) | 10, Relaxed);
+        half.give_back(b"abc");
+        assert_eq!(half.reserved.0.load(Relaxed), (1 << BYTES_BITS) | 7);
+        half.give_back(b"1234567");
+        assert_eq!(half.reserved.0.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_cell_holds_the_length_the_phase_and_the_id_in_words() {
+        let arena = zeros(CHUNK_WORDS);
+        let half = half(&arena);
+        let mut chunk = last_three();
+        let place = written(&half, b"12345678abc", &mut chunk);
+        assert_eq!(place, Some((CHUNK_WORDS - 3, CHUNK_WORDS)));
+        let [.., head, first, last] = &arena[..] else {
+            panic!("three words at least");
+        };
+        let head = head.load(Relaxed);
+        let (length, phase) = (head >> PHASE_BITS, head & PHASE_MASK);
+        assert_eq!((length, phase), (11, Word::FIRST.phase()));
+        let id = [first, last].map(|word| word.load(Relaxed));
+        assert_eq!(id, [u64::from_le_bytes(*b"12345678"), tail_word(b"abc")]);
+    }
+
+    #[test]
+    fn a_cell_that_just_fits_goes_into_the_chunk_and_a_larger_one_into_a_new_one() {
+        let arena = zeros(2 * CHUNK_WORDS);
+        let half = half(&arena);
+        // A head and two words.
+        let mut chunk = last_three();
+        let place = written(&half, &[b'x'; 16], &mut chunk);
+        assert_eq!(place, Some((CHUNK_WORDS - 3, CHUNK_WORDS)));
+        assert_eq!(half.taken.0.load(Relaxed), CHUNK_WORDS as u64);
+        // A word more.
+        let mut chunk = last_three();
+        let place = written(&half, &[b'x'; 17], &mut chunk);
+        assert_eq!(place, Some((CHUNK_WORDS, CHUNK_WORDS + 4)));
+        assert_eq!(half.taken.0.load(Relaxed), 2 * CHUNK_WORDS as u64);
+    }
+
+    #[test]
+    fn who_comes_late_to_a_cell_goes_by_the_phase_that_it_has_by_now() {
+        let cell = |phase: u64| (3 << PHASE_BITS) | phase;
+        let word = Word::new(1, 5);
+        // Another worker of our phase was faster.
+        let head = AtomicU64::new(cell(5));
+        assert_eq!(take(&head, cell(6), word), Credit::Known);
+        assert_eq!(head.load(Relaxed), cell(5));
+        // It has come nearer, and not to ours.
+        let head = AtomicU64::new(cell(6));
+        assert_eq!(take(&head, cell(7), word), Credit::Taken { from: 6 });
+        assert_eq!(head.load(Relaxed), cell(5));
+    }
+
+    #[test]
+    fn every_slot_is_swept_before_a_tag_comes_again() {
+        // One slot more than there are sweeps, so that one for each is not enough.
+        let sweeps = TAGS as usize / 2 - 1;
+        let ones = |count| (0..count).map(|_| AtomicU64::new(1)).collect::<Vec<_>>();
+        let (table, front) = (ones(sweeps + 1 - 2 * LINE_SLOTS), ones(2 * LINE_SLOTS));
+        let half = Half {
+            table: &table,
+            front: front.as_chunks().0,
+            ..half(&[])
+        };
+        (0..sweeps).for_each(|_| half.sweep_some());
+        let left = table.iter().chain(&front);
+        assert_eq!(left.filter(|slot| slot.load(Relaxed) != 0).count(), 0);
+    }
+
+    #[test]
+    fn the_last_words_of_the_arena_hold_a_cell_that_just_fits() {
+        let arena = zeros(CHUNK_WORDS + 3);
+        let half = half(&arena);
+        let mut chunk = Chunk::NONE;
+        assert_eq!(written(&half, &[b'x'; 17], &mut chunk), None);
+        assert_eq!(half.taken.0.load(Relaxed), CHUNK_WORDS as u64, "none taken");
+        let place = written(&half, &[b'x'; 16], &mut chunk);
+        assert_eq!(place, Some((CHUNK_WORDS, CHUNK_WORDS + 3)));
+        assert_eq!(half.taken.0.load(Relaxed), arena.len() as u64);
+        chunk.next = chunk.end;
+        assert_eq!(written(&half, b"", &mut chunk), None);
+    }
+}

@@ -152,3 +152,38 @@ impl Drop for Recorder<'_> {
         self.shard.taken.store(0, Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::super::capacity::Capacity;
+    use super::super::hash::Key;
+    use super::super::register::AtomicU64;
+    use super::*;
+    use core::sync::atomic::Ordering::Relaxed;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_worker_that_wakes_under_an_old_word_finds_the_new_one() {
+        let capacity = Capacity {
+            users_max: 1,
+            id_bytes_max: 1,
+        };
+        let zeros = |words| -> Vec<AtomicU64> { (0..words).map(|_| AtomicU64::new(0)).collect() };
+        let shards = [Shard::new()];
+        let (table, arena) = (
+            zeros(capacity.table_words()),
+            zeros(capacity.arena_words(1)),
+        );
+        let stats = Stats::new(&shards, &table, &arena, capacity, Key::new(1, 2)).unwrap();
+        let mut recorder = stats.recorder(0).unwrap();
+        let old = recorder.current();
+        recorder.offline();
+        // Nobody is waited for; it has loaded the word before that, and says so only now.
+        assert!(stats.snapshot().poll_from_outside(&stats).is_some());
+        let new = old.next_phase();
+        assert_eq!(recorder.move_to(old.bits()), new);
+        assert_eq!(shards[0].here.load(Relaxed), new.bits());
+        assert_eq!(recorder.here, new.bits());
+    }
+}

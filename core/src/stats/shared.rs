@@ -89,3 +89,28 @@ impl fmt::Debug for Stats<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::format;
+    use std::vec::Vec;
+
+    #[test]
+    fn statistics_print_their_word_and_their_workers_and_no_user() {
+        let zeros = |words| -> Vec<AtomicU64> { (0..words).map(|_| AtomicU64::new(0)).collect() };
+        let capacity = Capacity {
+            users_max: 10,
+            id_bytes_max: 100,
+        };
+        let shards = [Shard::new(), Shard::new()];
+        let table = zeros(capacity.table_words());
+        let arena = zeros(capacity.arena_words(2));
+        let stats = Stats::new(&shards, &table, &arena, capacity, Key::new(1, 2)).unwrap();
+        let text = format!("{stats:?}");
+        assert!(text.starts_with("Stats { word: "), "{text}");
+        assert!(text.ends_with(", workers: 2, .. }"), "{text}");
+        assert!(text.len() < 100, "{text}");
+    }
+}

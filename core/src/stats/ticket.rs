@@ -76,3 +76,14 @@ impl Ticket {
         stats.poll(self, || {})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_knows_that_it_is_one_and_a_snapshot_that_it_is_none() {
+        assert!(Ticket::reset(1).is_reset());
+        assert!(!Ticket::snapshot(1).is_reset());
+    }
+}

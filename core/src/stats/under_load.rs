@@ -332,8 +332,9 @@ fn the_same_new_id_at_the_same_time_is_one_user() {
                     for i in 0..IDS {
                         let id = format!("{i}");
                         while recorder.record(id.as_bytes(), amount(1, false)).is_err() {
-                            // Only in the race for the last place; see the module's text.
-                            assert_eq!(i, IDS - 1);
+                            // Only in the race for the last places, of which each of the others
+                            // may hold one for the same id; see the module's text.
+                            assert!(i + THREADS as u32 > IDS, "{i}");
                             thread::yield_now();
                         }
                     }

@@ -347,6 +347,7 @@ mod tests {
     use super::super::word::TAGS;
     use super::*;
     use std::format;
+    use std::time::Instant;
     use std::vec::Vec;
 
     struct Memory {
@@ -523,6 +524,89 @@ mod tests {
             }
         }
         assert_eq!(word.tag(), Word::FIRST.tag());
+    }
+
+    #[test]
+    fn a_slot_is_chosen_by_the_hash_and_holds_the_tag_the_fingerprint_and_the_cell() {
+        let capacity = capacity(5000, 10_000);
+        let memory = memory(&capacity, 1);
+        let users = memory.users(&capacity, 1);
+        let mut chunk = Chunk::NONE;
+        // In the second cell, so that its number is not zero.
+        let word = Word::new(3, 7);
+        for id in [&b"the first"[..], b"the second"] {
+            assert_eq!(users.note(word, id, &mut chunk), Ok(Credit::New));
+        }
+        let hash = Key::new(3, 4).hash(b"the second");
+        let lines = (capacity.front_slots() / LINE_SLOTS) as u64;
+        let line = &users.half(word).front[(hash >> 16 & (lines - 1)) as usize];
+        let slot = line[hash as usize % LINE_SLOTS].load(Relaxed);
+        let cell = 1 + 2; // behind a head and two words
+        assert_eq!(slot, 3 << 48 | (hash >> 42 & 0xffff) << 32 | cell);
+    }
+
+    #[test]
+    fn who_loses_a_slot_keeps_its_place_and_its_cell_for_the_next_one() {
+        let capacity = capacity(10, 100);
+        let memory = memory(&capacity, 1);
+        let users = memory.users(&capacity, 1);
+        let word = Word::FIRST;
+        let half = users.half(word);
+        let (mut chunk, mut draft) = (Chunk::NONE, None);
+        let mut claim = |slot| users.claim(half, slot, 0, 7, word, b"a", &mut chunk, &mut draft);
+        let [first, second, ..] = half.table else {
+            panic!("two slots at least");
+        };
+        // Seen empty, and filled since.
+        first.store(99, Relaxed);
+        assert!(matches!(claim(first), Claim::Lost { to: 99 }));
+        assert!(matches!(claim(second), Claim::Won));
+        assert_eq!((first.load(Relaxed), second.load(Relaxed)), (99, 7 << 32));
+        assert_eq!(half.reserved.0.load(Relaxed), (1 << BYTES_BITS) | 1);
+        assert_eq!(half.settled.0.load(Relaxed), 1);
+        assert_eq!(chunk.next, 2, "a head and a word");
+    }
+
+    #[test]
+    fn no_place_is_final_only_if_nobody_can_give_one_back() {
+        let capacity = capacity(2, 10);
+        let memory = memory(&capacity, 2);
+        let users = memory.users(&capacity, 2);
+        let mut chunk = Chunk::NONE;
+        let mut note = |id: &[u8]| users.note(Word::FIRST, id, &mut chunk);
+        assert_eq!(note(b"a"), Ok(Credit::New));
+        // Another worker holds the last place, and is stopped: it is not waited for.
+        let half = users.half(Word::FIRST);
+        assert_eq!(users.reserve(half, b"b"), Ok(()));
+        assert_eq!(users.reserve(half, b"c"), Err(false));
+        assert_eq!(note(b"c"), Err(Refused::Full));
+        assert_eq!(note(b"a"), Ok(Credit::Known));
+        half.give_back(b"b");
+        assert_eq!(note(b"c"), Ok(Credit::New));
+        assert_eq!(users.reserve(half, b"d"), Err(true));
+    }
+
+    #[test]
+    fn a_place_that_may_come_back_is_looked_for_many_times_and_a_settled_one_once() {
+        let capacity = capacity(1, 10);
+        let memory = memory(&capacity, 1);
+        let users = memory.users(&capacity, 1);
+        let mut chunk = Chunk::NONE;
+        let mut refusal = || {
+            let begun = Instant::now();
+            let credit = users.note(Word::FIRST, b"b", &mut chunk);
+            assert_eq!(credit, Err(Refused::Full));
+            begun.elapsed()
+        };
+        // The shortest of many: the others were interrupted.
+        let mut shortest = || (0..200).map(|_| refusal()).min().unwrap();
+        let half = users.half(Word::FIRST);
+        assert_eq!(users.reserve(half, b"a"), Ok(()));
+        let held = shortest();
+        half.settled.0.store(1, Relaxed);
+        let settled = shortest();
+        // A few hundred times as long, in truth.
+        assert!(held > 16 * settled, "{held:?} {settled:?}");
     }
 
     #[test]
