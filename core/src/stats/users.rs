@@ -326,6 +326,7 @@ enum Claim {
 
 /// The slot of a line that is looked at after `probe` others.
 #[inline(always)]
+#[allow(clippy::modulo_one)] // a line of the models has one slot
 fn slot_of(line: &[AtomicU64; LINE_SLOTS], hash: u64, probe: u64) -> Option<&AtomicU64> {
     line.get(hash.wrapping_add(probe) as usize % LINE_SLOTS)
 }
