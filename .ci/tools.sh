@@ -10,6 +10,8 @@
 begin_gates() {
     exec </dev/null
     export CI=true CARGO_TERM_COLOR=never
+    # Where a test failed is enough; all that a debugger would want takes a fifth of the builds' time.
+    export CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFILE_TEST_DEBUG=line-tables-only
     target=${CARGO_TARGET_DIR:-target}
     mkdir -p "$target"
     target=$(cd "$target" && pwd)
