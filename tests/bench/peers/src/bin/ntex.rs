@@ -38,7 +38,9 @@ async fn main() -> io::Result<()> {
     });
     let server = server
         .workers(1)
-        .keep_alive(KeepAlive::Timeout(Seconds(3_600)));
+        .keep_alive(KeepAlive::Timeout(Seconds(3_600)))
+        // A connection may be silent while the other servers are measured.
+        .client_timeout(Seconds::ZERO);
     server.listen(listener)?.run().await
 }
 
