@@ -78,6 +78,14 @@ fn start(count: usize) -> Start {
     }
 }
 
+impl Start {
+    /// A worker on each seat; `own`: with a table of its own.
+    fn workers(&mut self, own: bool) -> Vec<Worker> {
+        let seats = self.seats.drain(..);
+        seats.map(|seat| Worker::start(seat, own)).collect()
+    }
+}
+
 /// Something that a thread does with the kernel it has.
 type Order = Box<dyn FnOnce(&mut Epoll) + Send>;
 
@@ -132,11 +140,7 @@ fn accept(kernel: &mut Epoll) -> Vec<OwnedFd> {
 fn what_a_thread_opens_in_its_own_table_no_other_thread_has() {
     let _alone = alone();
     let mut start = start(2);
-    let workers: Vec<_> = start
-        .seats
-        .drain(..)
-        .map(|seat| Worker::start(seat, true))
-        .collect();
+    let workers = start.workers(true);
     assert!(OWN_TABLES && workers.iter().all(|worker| worker.is_own));
     drop(start.group.take());
     assert_eq!(table(), start.before, "nothing is left here");
@@ -164,11 +168,7 @@ fn what_a_thread_opens_in_its_own_table_no_other_thread_has() {
 fn each_listener_is_open_in_the_table_of_its_worker_alone() {
     let _alone = alone();
     let mut start = start(3);
-    let workers: Vec<_> = start
-        .seats
-        .drain(..)
-        .map(|seat| Worker::start(seat, true))
-        .collect();
+    let workers = start.workers(true);
     drop(start.group.take());
     let before = sockets(&start.before);
     let mut found: Vec<_> = workers
@@ -189,11 +189,7 @@ fn after_one_has_stopped_to_listen_the_others_get_all_and_after_the_last_nobody(
     let _alone = alone();
     for own in [true, false] {
         let mut start = start(2);
-        let workers: Vec<_> = start
-            .seats
-            .drain(..)
-            .map(|seat| Worker::start(seat, own))
-            .collect();
+        let workers = start.workers(own);
         assert!(workers.iter().all(|worker| worker.is_own == own));
         drop(start.group.take());
         workers[0].does(Epoll::stop_listening);
@@ -240,11 +236,7 @@ fn after_one_has_stopped_to_listen_the_others_get_all_and_after_the_last_nobody(
 fn a_wake_up_reaches_a_worker_from_either_side() {
     let _alone = alone();
     let mut start = start(2);
-    let workers: Vec<_> = start
-        .seats
-        .drain(..)
-        .map(|seat| Worker::start(seat, true))
-        .collect();
+    let workers = start.workers(true);
     let wakers: Vec<_> = start.group.as_ref().unwrap().wakers().cloned().collect();
     drop(start.group.take());
     let is_woken = |kernel: &mut Epoll| {

@@ -256,7 +256,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn the_program_gives_each_worker_its_table_unless_told_not_to() {
+fn the_program_gives_each_worker_its_table_only_if_told_to() {
     let _alone = alone();
     // Until all threads have given themselves their names.
     let settled = |args: &[&str]| {
