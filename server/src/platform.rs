@@ -2,7 +2,7 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use barewire_linux::{
-    BACKLOG, Epoll as Native, Region, Signals, SlotCutter, Waker,
+    BACKLOG, Epoll as Native, Listener, Region, Signals, SlotCutter,
     affinity::{allowed, available, tied},
     bind_group,
     clock::thread_cpu_ns,
@@ -14,7 +14,7 @@ pub(crate) use barewire_linux::{
 };
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) use barewire_macos::{
-    BACKLOG, Group, Kqueue as Native, Region, SPREADS, Seat, Signals, SlotCutter, Waker,
+    BACKLOG, Group, Kqueue as Native, Listener, Region, SPREADS, Seat, Signals, SlotCutter,
     affinity::{allowed, available, tied},
     bind_group,
     clock::thread_cpu_ns,
@@ -26,9 +26,9 @@ pub(crate) use barewire_macos::{
 };
 
 #[cfg(target_os = "linux")]
-pub use barewire_linux::memory::Pages;
+pub use barewire_linux::{Waker, memory::Pages};
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
-pub use barewire_macos::memory::Pages;
+pub use barewire_macos::{Waker, memory::Pages};
 
 /// What the banner calls it.
 #[cfg(target_os = "linux")]

@@ -6,26 +6,24 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use barewire_core::buffer::Slot;
-use barewire_core::driver::{Entry, Kernel, Readiness, Slots};
-use barewire_core::wheel;
+use barewire_core::driver::Kernel;
 
-use crate::addresses::Addresses;
 use crate::app::App;
-use crate::config::{Config, ConfigError, RESERVE, WORKERS_MAX};
-use crate::footprint::{Presence, STACK_BYTES, deferral_list, hold_own_stack};
+use crate::config::{Config, ConfigError, WORKERS_MAX};
+use crate::desk::{self, Desk};
+use crate::footprint::{Presence, STACK_BYTES, hold_own_stack};
 use crate::handoff::{self, Acceptor, Handed};
 use crate::occupancy::Occupancy;
 use crate::pages::{self, SlotPages};
-use crate::peer::Peer;
 use crate::platform::{
-    BACKEND, BACKLOG, Group, Native, Seat, SlotCutter, Waker, allowed, available, bind_group,
-    hold_program, lock, raise_descriptors, thread_cpu_ns, tied,
+    BACKEND, BACKLOG, Group, Listener, Native, Seat, SlotCutter, Waker, allowed, available,
+    bind_group, hold_program, raise_descriptors, thread_cpu_ns, tied,
 };
 use crate::share::{self, Share};
-use crate::worker::{Admission, Memory, Tally, Waits, Worker};
+use crate::worker::{Admission, Tally};
 
 /// A server that runs.
 ///
@@ -181,26 +179,10 @@ impl Server {
         A: App,
         F: Fn(usize) -> A + Clone + Send + 'static,
     {
-        config.check().map_err(StartError::Config)?;
         let workers = worker_count(config);
-        let needed = config.descriptors_min(workers);
-        let possible = raise_descriptors(config.descriptors(workers) as u64)?;
-        if possible < needed as u64 {
-            return Err(StartError::Descriptors {
-                needed,
-                allowed: possible,
-            });
-        }
         let hands_out = config.hands_out(workers);
         let count = if hands_out { 1 } else { workers };
-        let mut listeners =
-            bind_group(config.bind, BACKLOG, count).map_err(|error| match error.kind() {
-                io::ErrorKind::AddrInUse => StartError::Busy(config.bind),
-                _ => StartError::Io(error),
-            })?;
-        let addr = listeners
-            .first()
-            .map_or(Ok(config.bind), |first| first.local_addr())?;
+        let (mut listeners, addr) = listen(config, workers, count)?;
         let (mut slots, pages, mut locked) = pages::slots(config)?;
         let own_door = match hands_out {
             true => listeners.pop().map(Native::new).transpose()?,
@@ -227,11 +209,6 @@ impl Server {
                 .cloned()
                 .collect(),
         };
-        let admission = Admission {
-            open_max: config.share(workers),
-            per_address_max: config.per_address_max(),
-            addresses: Arc::new(Addresses::new(config.connections)),
-        };
         let (ready, are_ready) = mpsc::channel();
         let mut crew = Crew {
             threads: Vec::with_capacity(workers),
@@ -242,7 +219,7 @@ impl Server {
                 false => Vec::new(),
             },
             config,
-            admission,
+            admission: desk::admission(config, workers),
             app,
             ready,
             handle: handle.clone(),
@@ -447,17 +424,17 @@ impl<F> Crew<'_, F> {
         let number = self.threads.len();
         let share = pages::part(self.slots, self.config, self.workers);
         let app = self.app.clone();
-        let duty = Duty {
+        let desk = Desk {
             config: self.config.clone(),
             admission: self.admission.clone(),
             occupancy,
-            ready: self.ready.clone(),
-            order: self.handle.order.clone(),
+            ready: Some(self.ready.clone()),
         };
+        let order = self.handle.order.clone();
         let body = move || {
             // Before the application: what that opens is the worker's.
             let kernel = kernel();
-            let work = |kernel| work(kernel, share, app(number), duty);
+            let work = |kernel| work(kernel, share, app(number), desk, &order);
             let tally = kernel.map(work).unwrap_or_default();
             let cpu = Duration::from_nanos(thread_cpu_ns());
             Share { tally, cpu }
@@ -548,90 +525,64 @@ pub(crate) fn connections_possible(config: &Config) -> usize {
     least
 }
 
-/// What a worker is told at its start.
-struct Duty {
-    config: Config,
-    admission: Admission,
-    occupancy: Option<Arc<Occupancy>>,
-    /// Whether all of its memory is there and locked.
-    ready: mpsc::Sender<bool>,
-    order: Arc<AtomicU8>,
-}
-
 /// The body of a worker's thread.
 fn work<K: Kernel<Error = io::Error>, A: App>(
     kernel: K,
     share: Vec<Slot>,
     app: A,
-    duty: Duty,
+    desk: Desk,
+    order: &AtomicU8,
 ) -> Tally {
-    let Duty {
-        config,
-        admission,
-        occupancy,
-        ready,
-        order,
-    } = duty;
-    let places = admission.open_max + RESERVE;
-    let mut entries: Vec<Entry<_>> = std::iter::repeat_with(Entry::new).take(places).collect();
-    let mut peers: Vec<Peer> = std::iter::repeat_with(Peer::vacant).take(places).collect();
-    let mut timers = vec![wheel::Entry::EMPTY; places];
-    let mut waits = Waits::new(share.len());
-    // Who is deferred keeps its slot.
-    let deferred = deferral_list(places.min(share.len()), config.prefault);
-    let mut free: Vec<Option<Slot>> = share.iter().map(|_| None).collect();
-    let slots_locked = config.prefault && lock(&free);
-    let mut slots = Slots::new(&mut free);
-    // Last in, first out: the first slot of the region is used first.
-    share.into_iter().rev().for_each(|slot| slots.give(slot));
-    if config.prefault {
-        // The other tables are touched: they were written to when they were made.
-        let tables = lock(&entries) && lock(&peers) && lock(&timers) && slots_locked;
-        let tables = tables && waits.hold() && admission.addresses.hold();
-        // Nobody to tell: the start has failed.
-        let _ = ready.send(hold_own_stack(STACK_BYTES) && tables);
-    }
-    drop(ready);
-    let memory = Memory {
-        peers: &mut peers,
-        timers: &mut timers,
-        slots,
-        deferred,
-        waits,
-    };
-    let driver = Readiness::new(kernel, &mut entries);
-    let limits = config.limits;
-    let mut worker = Worker::new(driver, app, limits, memory, admission, unix_time)
-        .answering(config.refusals, config.server)
-        .telling(occupancy);
-    let mut draining = false;
-    loop {
-        if let Err(error) = worker.turn(None) {
-            // Without events nothing can go on. The other workers do, until somebody looks
-            // (`has_ended`) and stops them.
-            eprintln!("barewire: a worker ends: {error}");
-            worker.abort();
-            return worker.tally();
-        }
-        match order.load(Ordering::Relaxed) {
-            ABORT => {
+    desk.with_worker(kernel, share, app, |mut worker| {
+        let mut draining = false;
+        loop {
+            if let Err(error) = worker.turn(None) {
+                // Without events nothing can go on. The other workers do, until somebody looks
+                // (`has_ended`) and stops them.
+                eprintln!("barewire: a worker ends: {error}");
                 worker.abort();
                 return worker.tally();
             }
-            DRAIN if !draining => {
-                draining = true;
-                worker.drain();
+            match order.load(Ordering::Relaxed) {
+                ABORT => {
+                    worker.abort();
+                    return worker.tally();
+                }
+                DRAIN if !draining => {
+                    draining = true;
+                    worker.drain();
+                }
+                _ => {}
             }
-            _ => {}
+            if draining && worker.open() == 0 {
+                return worker.tally();
+            }
         }
-        if draining && worker.open() == 0 {
-            return worker.tally();
-        }
-    }
+    })
 }
 
-fn unix_time() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+/// So many listeners of one port, as long as the process may have the descriptors that `workers`
+/// workers need; and where they listen.
+pub(crate) fn listen(
+    config: &Config,
+    workers: usize,
+    count: usize,
+) -> Result<(Vec<Listener>, SocketAddr), StartError> {
+    config.check().map_err(StartError::Config)?;
+    let needed = config.descriptors_min(workers);
+    let possible = raise_descriptors(config.descriptors(workers) as u64)?;
+    if possible < needed as u64 {
+        return Err(StartError::Descriptors {
+            needed,
+            allowed: possible,
+        });
+    }
+    let listeners =
+        bind_group(config.bind, BACKLOG, count).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => StartError::Busy(config.bind),
+            _ => StartError::Io(error),
+        })?;
+    let first = listeners.first();
+    let addr = first.map_or(Ok(config.bind), |first| first.local_addr())?;
+    Ok((listeners, addr))
 }

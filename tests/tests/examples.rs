@@ -1,5 +1,6 @@
 //! The embeddings to copy, `core/examples/std.rs` and `core/examples/tokio.rs`, over real sockets:
-//! the conformance vectors of the routes that they have, and their deadlines and bounds.
+//! the conformance vectors of the routes that they have, and their deadlines and bounds. And
+//! `server/examples/embed.rs`, which turns a worker in a loop of its own.
 
 #[allow(dead_code)] // each test uses a part of it
 mod bounded;
@@ -62,15 +63,16 @@ tests_of! { tokio_example, "tokio":
     a_second_interrupt_stops_at_once
 }
 
-/// Where a built example lies. Both are built with the profile and in the folder of this test, so
+/// Where a built example lies. All are built with the profile and in the folder of this test, so
 /// that next to nothing is compiled twice.
 fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         let (target, profile) = bounded::built_in();
         let mut build = bounded::cargo();
-        build.args(["build", "--locked", "-p", "barewire-core"]);
+        build.args(["build", "--locked", "-p", "barewire-core", "-p", "barewire"]);
         build.args(["--example", "std", "--example", "tokio"]);
+        build.args(["--example", "embed"]);
         build.arg("--target-dir").arg(target);
         if profile.ends_with("release") {
             build.arg("--release");
@@ -475,4 +477,68 @@ fn a_second_interrupt_stops_at_once(example: &str) {
     interrupt(&server);
     let after = end_of(server);
     assert!(after < Duration::from_secs(3), "{after:?}");
+}
+
+/// The steps that the program with a loop of its own says it has made.
+fn steps(socket: &mut TcpStream) -> u64 {
+    socket
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let answer = head_and_body(socket);
+    let body = answer.rsplit("\r\n\r\n").next().unwrap();
+    let steps = body.strip_suffix(" steps\n").map(str::parse);
+    steps.unwrap_or_else(|| panic!("{answer:?}")).unwrap()
+}
+
+/// An answer that ends with the end of a line and nothing behind it.
+fn head_and_body(socket: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut byte = [0; 1];
+    let is_whole = |answer: &[u8]| {
+        let text = String::from_utf8_lossy(answer);
+        text.split_once("\r\n\r\n")
+            .is_some_and(|(_, body)| body.ends_with('\n'))
+    };
+    while !is_whole(&answer) {
+        socket.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn a_loop_of_its_own_goes_on_while_it_answers_and_stops_when_it_is_told() {
+    let server = start("embed", &["60"]);
+    let mut socket = connect(server.addr);
+    let first = steps(&mut socket);
+    sleep(Duration::from_millis(500));
+    let second = steps(&mut socket);
+    // Fifty at a hundred a second; a busy machine makes fewer, and a loop that waits for requests
+    // makes none.
+    assert!(second >= first + 10, "{first}, then {second}");
+    let mut half = connect(server.addr);
+    half.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    sleep(Duration::from_millis(200));
+    let (answer, _) = talk(server.addr, b"POST /stop HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    // Who was under way is answered, and who rests is let go.
+    half.write_all(b"Host: a\r\n\r\n").unwrap();
+    let answer = rest_of(half);
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with(" steps\n"), "{answer}");
+    assert_eq!(rest_of(socket), "");
+    let after = end_of(server);
+    assert!(after < Duration::from_secs(5), "{after:?}");
+}
+
+#[test]
+fn a_loop_of_its_own_ends_when_its_time_is_over() {
+    example("embed"); // it is built before the clock runs
+    let begin = Instant::now();
+    let server = start("embed", &["1"]);
+    let idle = connect(server.addr);
+    assert_eq!(rest_of(idle), "");
+    end_of(server);
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(900), "{took:?}");
 }
