@@ -9,8 +9,7 @@ use barewire_core::limits::Limits;
 use crate::handoff::RING_PLACES;
 use crate::platform::{HUGE_PAGE_BYTES, OWN_TABLES, SPREADS};
 
-/// The configuration of a server. [`Config::default`] is that of `barewire` without arguments, but
-/// for `own_descriptors`.
+/// The configuration of a server. [`Config::default`] is that of `barewire` without arguments.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen; port 0 takes a free one. Default 127.0.0.1:8080.
@@ -50,7 +49,7 @@ pub struct Config {
     /// request takes one or two per cent less of the processor; no accept waits for another
     /// worker's.
     /// With [`Accept::Handoff`] and several workers it is ignored, as connections move between
-    /// threads there. Default false; `barewire serve` turns it on.
+    /// threads there. Default false.
     ///
     /// **Not for every application.** What a worker opens (in the call that makes its application,
     /// or later) no other thread knows, and what others open after the start no worker knows: there
