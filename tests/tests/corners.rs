@@ -1,5 +1,5 @@
 //! Corners of the machine that no request of the vectors reaches: a send buffer that is nearly
-//! full, handlers that do nothing, and calls that come too late.
+//! full, handlers that do nothing, calls that come too late, and a thousand requests at once.
 
 use barewire_core::buffer::{RecvBuffer, SendBuffer};
 use barewire_core::connection::{Bodies, Connection, Fault, Full, Outlet, Site, Step};
@@ -304,4 +304,61 @@ fn requests_are_served_one_after_the_other_while_there_is_room() {
     }
     let text = sent(connection.step(&site, &mut rx, &mut tx));
     assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), 2);
+}
+
+/// Serves a thousand requests that come as fast as there is space for them; how much space each
+/// read had. Each request has to lie right behind the one before it, but for the first of a read.
+fn reads_of_a_thousand(rx: &mut RecvBuffer) -> Vec<usize> {
+    let limits = Limits::DEFAULT;
+    let site = Site::new(&limits);
+    let mut tx = SendBuffer::<[u8; 1024]>::new();
+    let mut connection = Connection::new();
+    let all = GET.repeat(1000);
+    let (mut sent, mut served) = (0, 0);
+    let mut reads = Vec::new();
+    let mut place = None;
+    for _ in 0..10_000 {
+        match connection.step(&site, rx, &mut tx) {
+            Step::Request(exchange) => {
+                let here = exchange.head.path().as_ptr().addr();
+                assert!(
+                    place.is_none_or(|before| here == before + GET.len()),
+                    "request {served} was moved within a read"
+                );
+                place = Some(here);
+                served += 1;
+                drop(exchange.reply.bare(Status::NO_CONTENT));
+            }
+            Step::Write(bytes) => {
+                let n = bytes.len();
+                tx.sent(n);
+            }
+            Step::Read(_) if sent == all.len() => {
+                assert_eq!(served, 1000);
+                return reads;
+            }
+            Step::Read(space) => {
+                reads.push(space.len());
+                let n = space.len().min(all.len() - sent);
+                space[..n].copy_from_slice(&all[sent..sent + n]);
+                rx.filled(n);
+                sent += n;
+                place = None;
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+    panic!("{served} of {} bytes", all.len());
+}
+
+/// Requests are taken off by an offset. What is left of one is moved to the front before a read, so
+/// that each read has all the space but for less than a request: what is moved grows as the input.
+#[test]
+fn a_thousand_requests_at_once_are_moved_at_most_once_for_each_read() {
+    let large = reads_of_a_thousand(&mut RecvBuffer::<[u8; 32_768]>::new());
+    assert_eq!(large.len(), 1);
+    let small = reads_of_a_thousand(&mut RecvBuffer::<[u8; 1024]>::new());
+    assert!(small.len() > 25, "{small:?}");
+    let least = small[0] - (GET.len() - 1);
+    assert!(small.iter().all(|space| *space >= least), "{small:?}");
 }
