@@ -6,6 +6,7 @@
 //! * [`choices`]: every place where the RFCs leave a choice, and which one is taken.
 //! * [`facts`]: what is claimed, in figures, each with the command that shows it.
 //! * [`floor`]: what a request costs, in units of a loop that parses nothing.
+//! * [`guidance`]: when to use which loop, which memory, which switch.
 //! * [`hot_path`]: what a request costs, what made it cheaper, what was measured and not built.
 //! * [`machine`]: decide, then lend; what an embedding has to do, and what it can rely on.
 //! * [`memory`]: slots, buffers, and what a connection costs.
@@ -23,6 +24,7 @@ pub mod changes;
 pub mod choices;
 pub mod facts;
 pub mod floor;
+pub mod guidance;
 pub mod hot_path;
 pub mod machine;
 pub mod memory;
