@@ -251,7 +251,10 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
 
     fn complete(&mut self, completion: Completion) {
         match completion {
-            Completion::Accepted { peer, from } => self.accept(peer, from),
+            Completion::Accepted { peer, from } => {
+                cold_path();
+                self.accept(peer, from);
+            }
             // Bytes or the end of them: the buffer knows which.
             Completion::Received { peer, rx, tx, .. } => {
                 let entry = &mut self.peers[peer.index as usize];
@@ -262,12 +265,17 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 self.run(peer.index);
             }
             Completion::Sent { peer, tx } => {
+                cold_path();
                 self.peers[peer.index as usize].tx = Some(tx);
                 self.run(peer.index);
             }
             // It held no buffers, so nothing was under way: the end is in good order.
-            Completion::Ended { peer } => self.close(peer.index, false),
+            Completion::Ended { peer } => {
+                cold_path();
+                self.close(peer.index, false);
+            }
             Completion::Lost { peer, rx, tx } => {
+                cold_path();
                 let entry = &mut self.peers[peer.index as usize];
                 if entry.is(peer) {
                     entry.land(InFlight { rx, tx });
@@ -275,7 +283,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     self.run(peer.index);
                 }
             }
-            Completion::Notified => {}
+            Completion::Notified => cold_path(),
         }
     }
 
@@ -394,12 +402,12 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     *calling = false;
                 }};
             }
-            if std::mem::take(&mut resume)
-                && let Some(exchange) = connection.resume(&site, rx, tx)
-            {
+            if std::mem::take(&mut resume) {
                 cold_path();
-                ask!(resume, exchange);
-                continue;
+                if let Some(exchange) = connection.resume(&site, rx, tx) {
+                    ask!(resume, exchange);
+                    continue;
+                }
             }
             let step = connection.step(&site, rx, tx);
             match step {
@@ -430,8 +438,14 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     cold_path();
                     ask!(gone);
                 }
-                Step::HalfClose => driver.shutdown(id),
-                Step::Close => break,
+                Step::HalfClose => {
+                    cold_path();
+                    driver.shutdown(id);
+                }
+                Step::Close => {
+                    cold_path();
+                    break;
+                }
                 waiting @ (Step::Read(_) | Step::Write(_) | Step::Away) => {
                     let what = match waiting {
                         Step::Read(_) => Waiting::Read,

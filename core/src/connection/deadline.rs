@@ -119,6 +119,13 @@ impl Deadline {
             }
             return self.due_ms;
         }
+        if wait == Wait::Idle {
+            // No window is open, and whatever comes next opens its own.
+            self.wait = code;
+            self.request = connection.requests();
+            self.due_ms = now_ms.wrapping_add(limits.idle_ms);
+            return self.due_ms;
+        }
         // The head that was waited for is complete, and its request goes on.
         let next = self.request.wrapping_add(1) == connection.requests();
         let same_request = same_request || (before.is(Wait::Head) && next);

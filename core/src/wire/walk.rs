@@ -76,6 +76,7 @@ impl HeadState {
         };
         let mut tail = Tail::new();
         if room.len() == len && len < NEAR {
+            cold_path();
             tail.prepare(room);
         }
         let mut next = u32::from(self.next);
@@ -241,16 +242,9 @@ fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
         (Method::Get, 3)
     } else if begins(front, b"POST /") {
         (Method::Post, 4)
-    } else if begins(front, b"PUT /") {
-        (Method::Put, 3)
-    } else if begins(front, b"HEAD /") {
-        (Method::Head, 4)
-    } else if begins(front, b"PATCH /") {
-        (Method::Patch, 5)
-    } else if begins(front, b"DELETE /") {
-        (Method::Delete, 6)
     } else {
-        return None;
+        cold_path();
+        other_method(front)?
     };
     let start = method_len + 1;
     let len = first(target_stops(part(window, start)?));
@@ -260,6 +254,22 @@ fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
         method,
         start,
         path_len: usual.then_some(len),
+    })
+}
+
+/// The methods that are less often asked for, and their lengths.
+#[inline(never)]
+fn other_method(front: u64) -> Option<(Method, u32)> {
+    Some(if begins(front, b"PUT /") {
+        (Method::Put, 3)
+    } else if begins(front, b"HEAD /") {
+        (Method::Head, 4)
+    } else if begins(front, b"PATCH /") {
+        (Method::Patch, 5)
+    } else if begins(front, b"DELETE /") {
+        (Method::Delete, 6)
+    } else {
+        return None;
     })
 }
 
