@@ -73,8 +73,8 @@ pub(super) fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
 
 /// What came of one read.
 pub(super) enum Got {
-    /// So many bytes, in the buffer of the receive, or in that of a new slot, whose other half comes
-    /// with it.
+    /// So many bytes, in the buffer of the receive, or in that of a new slot, whose other half
+    /// comes with it.
     Bytes(
         usize,
         &'static mut RecvBuffer,

@@ -76,7 +76,6 @@ impl HeadState {
         };
         let mut tail = Tail::new();
         if room.len() == len && len < NEAR {
-            cold_path();
             tail.prepare(room);
         }
         let mut next = u32::from(self.next);
@@ -243,7 +242,6 @@ fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
     } else if begins(front, b"POST /") {
         (Method::Post, 4)
     } else {
-        cold_path();
         other_method(front)?
     };
     let start = method_len + 1;
@@ -258,7 +256,7 @@ fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
 }
 
 /// The methods that are less often asked for, and their lengths.
-#[inline(never)]
+#[cold]
 fn other_method(front: u64) -> Option<(Method, u32)> {
     Some(if begins(front, b"PUT /") {
         (Method::Put, 3)
