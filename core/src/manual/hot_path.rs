@@ -59,8 +59,9 @@
 //!   2,359. (A build with a profile has 109 lines: `tests/bench/pgo`.) Counted is what runs for
 //!   nine requests of ten, and `tests/bench/lines` repeats it, without the opening and closing of
 //!   connections: 138 lines, 1,357 instructions, 42 conditional jumps taken and 29 others for
-//!   plaintext; 190, 2,241, 75 and 37 for `POST /event`, with the two points before. (The counts of
-//!   `tests/bench/ablation` are higher: one request in a turn, and an event that ends with a line.)
+//!   plaintext; 190, 2,241, 75 and 37 for `POST /event`, with the two points before. (Another
+//!   build, of as many instructions in other places, had 140 and 194 lines. `tests/bench/ablation`
+//!   counts more: one request in a turn, and an event that ends with a line.)
 //! * **The context of a call is made for the call**, not in every pass of the loop: 46
 //!   instructions.
 //!
