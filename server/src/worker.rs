@@ -11,7 +11,7 @@ use std::hint::cold_path;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use barewire_core::connection::{Bodies, Check, Fault, Refusals, ServerName, Site, Step, Wait};
+use barewire_core::connection::{Bodies, Fault, Refusals, ServerName, Site, Step, Wait};
 use barewire_core::driver::{Address, Completion, Driver, InFlight, Instant, PeerId, Slots};
 use barewire_core::limits::Limits;
 use barewire_core::wheel::Wheel;
@@ -29,9 +29,6 @@ pub use waits::Waits;
 
 /// Milliseconds of one tick of the timers: a deadline may be that late.
 pub const TICK_MS: u32 = 50;
-
-/// Nanoseconds after which deferred exchanges are asked again, if nothing else happens.
-const RETRY_NANOS: u64 = 100_000;
 
 /// So many full send buffers go out in one go of one connection: twice what the answers to one read
 /// take; a long answer to a fast reader goes on behind those of the others.
@@ -241,17 +238,12 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         peer.rx.is_none() && peer.tx.is_none() && !peer.connection.is_active()
     }
 
-    fn wake_up_at(&self, until: Option<Instant>) -> Option<Instant> {
-        let timer = self.wheel.next_due().map(Instant::from_millis);
-        let retry = (!self.deferred.is_empty())
-            .then(|| Instant(self.driver.now().0.saturating_add(RETRY_NANOS)));
-        let relief = self.is_pressed().then(|| self.relief_due());
-        [until, timer, retry, relief].into_iter().flatten().min()
-    }
-
     fn complete(&mut self, completion: Completion) {
         match completion {
-            Completion::Accepted { peer, from } => self.accept(peer, from),
+            Completion::Accepted { peer, from } => {
+                cold_path();
+                self.accept(peer, from);
+            }
             // Bytes or the end of them: the buffer knows which.
             Completion::Received { peer, rx, tx, .. } => {
                 let entry = &mut self.peers[peer.index as usize];
@@ -262,12 +254,17 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                 self.run(peer.index);
             }
             Completion::Sent { peer, tx } => {
+                cold_path();
                 self.peers[peer.index as usize].tx = Some(tx);
                 self.run(peer.index);
             }
             // It held no buffers, so nothing was under way: the end is in good order.
-            Completion::Ended { peer } => self.close(peer.index, false),
+            Completion::Ended { peer } => {
+                cold_path();
+                self.close(peer.index, false);
+            }
             Completion::Lost { peer, rx, tx } => {
+                cold_path();
                 let entry = &mut self.peers[peer.index as usize];
                 if entry.is(peer) {
                     entry.land(InFlight { rx, tx });
@@ -275,7 +272,7 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     self.run(peer.index);
                 }
             }
-            Completion::Notified => {}
+            Completion::Notified => cold_path(),
         }
     }
 
@@ -394,12 +391,12 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     *calling = false;
                 }};
             }
-            if std::mem::take(&mut resume)
-                && let Some(exchange) = connection.resume(&site, rx, tx)
-            {
+            if std::mem::take(&mut resume) {
                 cold_path();
-                ask!(resume, exchange);
-                continue;
+                if let Some(exchange) = connection.resume(&site, rx, tx) {
+                    ask!(resume, exchange);
+                    continue;
+                }
             }
             let step = connection.step(&site, rx, tx);
             match step {
@@ -430,8 +427,14 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
                     cold_path();
                     ask!(gone);
                 }
-                Step::HalfClose => driver.shutdown(id),
-                Step::Close => break,
+                Step::HalfClose => {
+                    cold_path();
+                    driver.shutdown(id);
+                }
+                Step::Close => {
+                    cold_path();
+                    break;
+                }
                 waiting @ (Step::Read(_) | Step::Write(_) | Step::Away) => {
                     let what = match waiting {
                         Step::Read(_) => Waiting::Read,
@@ -546,39 +549,6 @@ impl<'m, D: Driver, A: App> Worker<'m, D, A> {
         self.open -= 1;
         if was_refused {
             self.tell();
-        }
-    }
-
-    /// Timers hang where they were first hung; the peer knows whether it is time.
-    fn expire(&mut self, now: Instant) {
-        let now_ms = now.millis();
-        while let Some(index) = self.wheel.pop(now_ms) {
-            let peer = &mut self.peers[index as usize];
-            if peer.state == State::Vacant {
-                continue;
-            }
-            match peer.deadline.check(now_ms as u32) {
-                Check::Later(due) => {
-                    self.wheel.arm(index, at(now_ms, due));
-                }
-                Check::Passed => {
-                    let in_flight = self.driver.cancel(peer.id(index));
-                    peer.land(in_flight);
-                    if peer.state == State::Deferred {
-                        self.forget(index);
-                    }
-                    let peer = &mut self.peers[index as usize];
-                    // One look too early: what comes now is due later, and has a timer so.
-                    self.wheel.arm(index, at(now_ms, now_ms as u32));
-                    peer.connection.expire();
-                    if peer.rx.is_none() && peer.tx.is_none() {
-                        // Nothing was begun, so there is nothing to say.
-                        self.close(index, false);
-                    } else {
-                        self.run(index);
-                    }
-                }
-            }
         }
     }
 

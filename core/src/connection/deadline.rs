@@ -119,15 +119,21 @@ impl Deadline {
             }
             return self.due_ms;
         }
+        if wait == Wait::Idle {
+            // No window is open, and whatever comes next opens its own.
+            self.wait = code;
+            self.request = connection.requests();
+            self.due_ms = now_ms.wrapping_add(allowed_ms(limits, Wait::Idle));
+            return self.due_ms;
+        }
         // The head that was waited for is complete, and its request goes on.
         let next = self.request.wrapping_add(1) == connection.requests();
         let same_request = same_request || (before.is(Wait::Head) && next);
         if !same_request || wait == Wait::Head {
             self.limit_ms = now_ms.wrapping_add(limits.request_ms);
         }
-        // Between two requests the counter still shows the first one, whose window is over.
-        let between = matches!(wait, Wait::Head | Wait::Idle);
-        let paced = same_request && before.is_paced() && !between;
+        // At a head the counter still shows the request before, whose window is over.
+        let paced = same_request && before.is_paced() && wait != Wait::Head;
         if paced && before.is(Wait::Send) && connection.is_streaming() {
             cold_path();
             // Each filling of the send buffer: several may lie between two waits for the body.
@@ -137,25 +143,21 @@ impl Deadline {
         }
         self.wait = code.paced(paced || wait == Wait::Body);
         self.request = connection.requests();
-        let after = |allowed: u32| now_ms.wrapping_add(allowed);
+        let due_ms = now_ms.wrapping_add(allowed_ms(limits, wait));
         self.due_ms = match wait {
-            Wait::FirstByte => after(limits.first_byte_ms),
-            Wait::Head => earlier(after(limits.head_ms), self.limit_ms),
-            Wait::Handler => after(limits.handler_ms),
-            Wait::Send => after(limits.send_ms),
-            Wait::Idle => after(limits.idle_ms),
-            Wait::Linger => after(limits.linger_ms),
+            Wait::Head => earlier(due_ms, self.limit_ms),
             Wait::Body if !connection.is_streaming() => {
                 self.mark = rx.total();
-                earlier(after(limits.pace_ms), self.limit_ms)
+                earlier(due_ms, self.limit_ms)
             }
             Wait::Body => {
                 if !paced {
                     self.mark = rx.total();
-                    self.limit_ms = after(limits.pace_ms);
+                    self.limit_ms = due_ms;
                 }
                 self.limit_ms
             }
+            _ => due_ms,
         };
         if wait == Wait::Body {
             self.keep_pace(connection, rx, limits, now_ms);
@@ -242,6 +244,20 @@ impl Default for Deadline {
 
 fn is_before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
+}
+
+/// Milliseconds that a wait of this kind has, of itself; a body for each window of its pace.
+#[inline(always)]
+fn allowed_ms(limits: &Limits, wait: Wait) -> u32 {
+    match wait {
+        Wait::FirstByte => limits.first_byte_ms,
+        Wait::Head => limits.head_ms,
+        Wait::Body => limits.pace_ms,
+        Wait::Handler => limits.handler_ms,
+        Wait::Send => limits.send_ms,
+        Wait::Idle => limits.idle_ms,
+        Wait::Linger => limits.linger_ms,
+    }
 }
 
 fn earlier(a: u32, b: u32) -> u32 {

@@ -37,6 +37,7 @@ impl Connection {
         tx: &mut SendBuffer,
     ) -> Next {
         if rx.misused() | tx.misused() {
+            cold_path();
             self.misused();
         }
         if !crate::VECTORS {

@@ -36,6 +36,7 @@ pub(super) fn write_from<K: Kernel>(
         if result != Err(Trouble::Interrupted) || tries >= INTERRUPTS_MAX {
             break result;
         }
+        cold_path();
     };
     match result {
         Ok(n) if n > 0 => {
@@ -70,22 +71,30 @@ pub(super) fn write<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>) {
     }
 }
 
-/// What one read brought.
-enum Read {
-    Bytes(usize),
-    End,
+/// What came of one read.
+pub(super) enum Got {
+    /// So many bytes, in the buffer of the receive, or in that of a new slot, whose other half
+    /// comes with it.
+    Bytes(
+        usize,
+        &'static mut RecvBuffer,
+        Option<&'static mut SendBuffer>,
+    ),
+    /// No bytes. What else there is to report, the entry knows.
     Nothing,
-    Gone,
+    /// There is no slot to read into.
+    Starved,
 }
 
-/// Reads once, into the buffer of the receive or into that of a new slot. `false`: there is none.
+/// Reads once, into the buffer of the receive or into that of a new slot.
 #[inline(always)]
 pub(super) fn read<K: Kernel>(
     kernel: &mut K,
     entry: &mut Entry<K::Socket>,
     slots: &mut Slots<'_>,
-) -> bool {
+) -> Got {
     let (rx, of_slot) = if let Some(rx) = entry.rx.take() {
+        cold_path();
         (rx, None)
     } else if let Some(Slot { rx, tx }) = slots.take() {
         (rx, Some(tx))
@@ -95,73 +104,63 @@ pub(super) fn read<K: Kernel>(
             // What it may have sent before cannot be answered any more.
             entry.lose();
         }
-        return false;
+        return Got::Starved;
     };
-    match read_into(kernel, entry, rx) {
-        Read::Bytes(n) => {
-            entry.rx = Some(rx);
-            if of_slot.is_some() {
-                entry.tx = of_slot;
-                entry.set(SLOT);
-            }
-            entry.finish(n);
-            return true;
+    let space = rx.space();
+    let room = space.len();
+    debug_assert!(room > 0, "a receive into a full buffer");
+    let result = match &entry.socket {
+        Some(socket) if room > 0 => receive(kernel, socket, space),
+        // A read of nothing would look like the end of the stream.
+        _ => Err(Trouble::Lost),
+    };
+    if let Ok(n) = result
+        && n > 0
+    {
+        let n = n.min(room);
+        entry.clear(WANTS);
+        // Short: all is read, and an edge comes with more. But not after the edge that bytes and
+        // end of stream share.
+        if n < room && !entry.has(ENDED | BROKEN) {
+            entry.clear(READABLE);
         }
-        Read::End => {
+        rx.filled(n);
+        return Got::Bytes(n, rx, of_slot);
+    }
+    cold_path();
+    match result {
+        Ok(_) => {
             if of_slot.is_none() {
                 rx.end();
             }
-            entry.finish(0);
+            entry.set(END);
         }
-        Read::Nothing => {}
-        Read::Gone => entry.lose(),
+        Err(Trouble::WouldBlock) => entry.clear(READABLE),
+        // The hint stays, so the next turn tries again.
+        Err(Trouble::Interrupted) => {}
+        Err(_) => entry.lose(),
     }
-    cold_path();
     match of_slot {
         Some(tx) => slots.give(Slot { rx, tx }),
         None => entry.rx = Some(rx),
     }
-    true
+    Got::Nothing
 }
 
+/// Receives, also behind a signal.
 #[inline(always)]
-fn read_into<K: Kernel>(kernel: &mut K, entry: &mut Entry<K::Socket>, rx: &mut RecvBuffer) -> Read {
-    let space = rx.space();
-    let room = space.len();
-    debug_assert!(room > 0, "a receive into a full buffer");
-    let Some(socket) = &entry.socket else {
-        return Read::Nothing;
-    };
-    if room == 0 {
-        // A read of nothing would look like the end of the stream.
-        return Read::Gone;
-    }
+fn receive<K: Kernel>(
+    kernel: &mut K,
+    socket: &K::Socket,
+    space: &mut [u8],
+) -> Result<usize, Trouble> {
     let mut tries = 0;
-    let result = loop {
+    loop {
         let result = kernel.recv(socket, space);
         tries += 1;
         if result != Err(Trouble::Interrupted) || tries >= INTERRUPTS_MAX {
-            break result;
+            return result;
         }
-    };
-    match result {
-        Ok(0) => Read::End,
-        Ok(n) => {
-            let n = n.min(room);
-            // Short: all is read, and an edge comes with more. But not after the edge that bytes
-            // and end of stream share.
-            if n < room && !entry.has(ENDED | BROKEN) {
-                entry.clear(READABLE);
-            }
-            rx.filled(n);
-            Read::Bytes(n)
-        }
-        Err(Trouble::WouldBlock) => {
-            entry.clear(READABLE);
-            Read::Nothing
-        }
-        // The hint stays, so the next turn tries again.
-        Err(Trouble::Interrupted) => Read::Nothing,
-        Err(_) => Read::Gone,
+        cold_path();
     }
 }

@@ -1,6 +1,7 @@
 //! What the readiness driver knows of each connection, and the lists that it stands on.
 
 use core::fmt;
+use core::hint::cold_path;
 
 use super::{Event, InFlight, PeerId};
 use crate::buffer::{RecvBuffer, SendBuffer};
@@ -16,11 +17,9 @@ pub struct Entry<S> {
     /// The next entry on the same list.
     next: u32,
     flags: u16,
-    /// Bytes of the finished receive that was not reported yet; 0 is the end of the stream.
-    pub(super) got: u16,
     /// The buffer of the receive in flight.
     pub(super) rx: Option<&'static mut RecvBuffer>,
-    /// The buffer of the send in flight, or the half of a new slot.
+    /// The buffer of the send in flight.
     pub(super) tx: Option<&'static mut SendBuffer>,
 }
 
@@ -44,18 +43,16 @@ pub(super) mod flag {
     pub(crate) const LOST: u16 = 1 << 5;
     /// `Lost` is to be reported.
     pub(crate) const TELL: u16 = 1 << 6;
-    /// The receive is finished and is to be reported.
-    pub(crate) const GOT: u16 = 1 << 7;
-    /// `tx` is no send, but came with the slot that the driver took for the receive.
-    pub(crate) const SLOT: u16 = 1 << 8;
+    /// The receive has found the end of the stream, which is to be reported.
+    pub(crate) const END: u16 = 1 << 7;
     /// The send is finished and is to be reported.
-    pub(crate) const SENT: u16 = 1 << 9;
+    pub(crate) const SENT: u16 = 1 << 8;
     /// On the list of those with something to try.
-    pub(crate) const ON_RUN: u16 = 1 << 10;
+    pub(crate) const ON_RUN: u16 = 1 << 9;
     /// On the list of those with something to report.
-    pub(crate) const ON_DONE: u16 = 1 << 11;
+    pub(crate) const ON_DONE: u16 = 1 << 10;
     /// On the list of those that wait for a slot.
-    pub(crate) const ON_STARVED: u16 = 1 << 12;
+    pub(crate) const ON_STARVED: u16 = 1 << 11;
     /// Any list. An entry stands on one at most, so one link is enough.
     pub(crate) const ON_ANY: u16 = ON_RUN | ON_DONE | ON_STARVED;
 }
@@ -72,7 +69,6 @@ impl<S> Entry<S> {
             generation: 0,
             next: NIL,
             flags: 0,
-            got: 0,
             rx: None,
             tx: None,
         }
@@ -102,27 +98,20 @@ impl<S> Entry<S> {
     /// Notes what an event tells.
     #[inline(always)]
     pub(super) fn note(&mut self, event: Event) {
-        let mut flags = 0;
-        if event.readable || event.ended || event.broken {
-            flags |= READABLE;
+        let flag = |is: bool, flag: u16| if is { flag } else { 0 };
+        self.set(flag(event.readable, READABLE) | flag(event.writable, WRITABLE));
+        if event.ended | event.broken {
+            cold_path();
+            self.set(READABLE | flag(event.ended, ENDED));
+            self.set(flag(event.broken, BROKEN | WRITABLE));
         }
-        if event.writable || event.broken {
-            flags |= WRITABLE;
-        }
-        if event.ended {
-            flags |= ENDED;
-        }
-        if event.broken {
-            flags |= BROKEN;
-        }
-        self.set(flags);
     }
 
     /// Whether it is on no list and belongs on none: a quick look, which says no of some that do
     /// not belong on any either.
     #[inline(always)]
     pub(super) fn is_at_rest(&self) -> bool {
-        const BUSY: u16 = GOT | SENT | TELL | READABLE | BROKEN | ON_ANY;
+        const BUSY: u16 = END | SENT | TELL | READABLE | BROKEN | ON_ANY;
         !self.has(BUSY) && self.tx.is_none() && self.socket.is_some()
     }
 
@@ -131,7 +120,7 @@ impl<S> Entry<S> {
     pub(super) fn may_read(&self) -> bool {
         self.has(WANTS)
             && self.has(READABLE)
-            && !self.has(GOT | LOST)
+            && !self.has(END | LOST)
             && (self.rx.is_some() || self.tx.is_none())
     }
 
@@ -142,12 +131,12 @@ impl<S> Entry<S> {
 
     /// Whether a send is in flight and not finished.
     pub(super) fn is_sending(&self) -> bool {
-        self.tx.is_some() && !self.has(SLOT | SENT)
+        self.tx.is_some() && !self.has(SENT)
     }
 
     /// Whether something is to be reported.
     pub(super) fn is_done(&self) -> bool {
-        self.has(GOT | SENT | TELL)
+        self.has(END | SENT | TELL)
     }
 
     /// Whether it is broken and no call is due that would tell: the exchange is deferred. Looked at
@@ -165,12 +154,6 @@ impl<S> Entry<S> {
             && !self.has(BROKEN)
     }
 
-    /// The receive is over with `got` new bytes; 0: with the end of the stream.
-    pub(super) fn finish(&mut self, got: usize) {
-        self.got = u16::try_from(got).unwrap_or(u16::MAX);
-        self.set(GOT);
-    }
-
     /// A call said that the connection is gone.
     pub(super) fn lose(&mut self) {
         self.set(LOST | TELL);
@@ -178,7 +161,7 @@ impl<S> Entry<S> {
 
     /// Gives back what is in flight, finished or not, and forgets about it.
     pub(super) fn take_in_flight(&mut self) -> InFlight {
-        self.clear(WANTS | GOT | SLOT | SENT);
+        self.clear(WANTS | END | SENT);
         InFlight {
             rx: self.rx.take(),
             tx: self.tx.take(),

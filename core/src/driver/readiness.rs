@@ -3,7 +3,7 @@
 use core::fmt;
 use core::hint::cold_path;
 
-use super::attempt::{Tried, read, write, write_from};
+use super::attempt::{Got, Tried, read, write, write_from};
 use super::entry::{Entry, List, Peers, flag::*};
 use super::{
     Address, Completion, Driver, Event, InFlight, Instant, Kernel, LISTENER, PeerId, Received,
@@ -196,21 +196,37 @@ impl<'m, K: Kernel> Readiness<'m, K> {
     #[inline(always)]
     fn serve(&mut self, index: u32, slots: &mut Slots<'_>) -> Option<Completion> {
         let entry = self.peers.at(index)?;
-        if entry.is_left_broken() {
+        if entry.has(BROKEN) {
             cold_path();
-            entry.lose();
+            if entry.is_left_broken() {
+                entry.lose();
+            }
         }
         if entry.may_write() {
             cold_path();
             write(&mut self.kernel, entry);
         }
-        let starved = entry.may_read() && !entry.has(TELL) && !read(&mut self.kernel, entry, slots);
-        if starved && entry.needs_slot() {
-            cold_path();
-            self.peers.starve(index);
-            return None;
-        }
-        let completion = report(entry, index);
+        let got = match entry.may_read() && !entry.has(TELL) {
+            true => read(&mut self.kernel, entry, slots),
+            false => Got::Nothing,
+        };
+        let completion = match got {
+            Got::Bytes(n, rx, tx) => Some(Completion::Received {
+                peer: entry.name(index),
+                rx,
+                tx,
+                what: Received::Bytes(n),
+            }),
+            Got::Starved if entry.needs_slot() => {
+                cold_path();
+                self.peers.starve(index);
+                return None;
+            }
+            Got::Starved | Got::Nothing => {
+                cold_path();
+                report(entry, index)
+            }
+        };
         if !entry.is_at_rest() {
             cold_path();
             self.peers.settle(index);
@@ -474,18 +490,13 @@ impl<K: Kernel> fmt::Debug for Readiness<'_, K> {
     }
 }
 
-/// The next thing to report of this peer. What it received comes before that it is lost.
-#[inline(always)]
+/// The next thing to report of this peer. The end of what it sent comes before that it is lost.
+#[inline(never)]
 fn report<S>(entry: &mut Entry<S>, index: u32) -> Option<Completion> {
     let peer = entry.name(index);
-    if entry.has(GOT) {
-        let slot = entry.has(SLOT);
-        entry.clear(GOT | SLOT | WANTS);
-        let tx = if slot { entry.tx.take() } else { None };
-        let what = match entry.got {
-            0 => Received::End,
-            n => Received::Bytes(n as usize),
-        };
+    if entry.has(END) {
+        entry.clear(END | WANTS);
+        let (tx, what) = (None, Received::End);
         return Some(match entry.rx.take() {
             Some(rx) => Completion::Received { peer, rx, tx, what },
             None => Completion::Ended { peer },

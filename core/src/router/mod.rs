@@ -75,6 +75,8 @@ pub use pattern::{AFFIXED_MAX, PARAMS_MAX, PATTERN_BYTES_MAX, SEGMENTS_MAX};
 pub use verb::{ALLOW_BYTES_MAX, Verb, Verbs};
 
 use core::fmt;
+use core::hint::cold_path;
+
 use params::{Captures, Spans};
 use shortcut::Shortcut;
 use tree::{NONE, Refusal, Tree};
@@ -264,6 +266,7 @@ impl<H: Copy, const N: usize> Router<H, N> {
     #[inline(always)]
     fn of_verb<'r>(&'r self, mut route: &'r Route<H>, verb: Verb) -> Option<&'r Route<H>> {
         while route.verb != verb {
+            cold_path();
             route = self.route(route.next)?;
         }
         Some(route)

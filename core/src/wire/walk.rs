@@ -241,16 +241,8 @@ fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
         (Method::Get, 3)
     } else if begins(front, b"POST /") {
         (Method::Post, 4)
-    } else if begins(front, b"PUT /") {
-        (Method::Put, 3)
-    } else if begins(front, b"HEAD /") {
-        (Method::Head, 4)
-    } else if begins(front, b"PATCH /") {
-        (Method::Patch, 5)
-    } else if begins(front, b"DELETE /") {
-        (Method::Delete, 6)
     } else {
-        return None;
+        other_method(front)?
     };
     let start = method_len + 1;
     let len = first(target_stops(part(window, start)?));
@@ -260,6 +252,22 @@ fn usual_front<const N: usize>(window: &[u8; N]) -> Option<Front> {
         method,
         start,
         path_len: usual.then_some(len),
+    })
+}
+
+/// The methods that are less often asked for, and their lengths.
+#[cold]
+fn other_method(front: u64) -> Option<(Method, u32)> {
+    Some(if begins(front, b"PUT /") {
+        (Method::Put, 3)
+    } else if begins(front, b"HEAD /") {
+        (Method::Head, 4)
+    } else if begins(front, b"PATCH /") {
+        (Method::Patch, 5)
+    } else if begins(front, b"DELETE /") {
+        (Method::Delete, 6)
+    } else {
+        return None;
     })
 }
 

@@ -18,6 +18,7 @@ mod event;
 mod waiting;
 
 use std::hash::{BuildHasher, RandomState};
+use std::hint::cold_path;
 use std::io;
 
 use barewire_core::connection::{
@@ -213,10 +214,16 @@ fn way<'p>(head: &Head<'p>) -> Way<'p> {
     let Some(verb) = verb_of(head.method()) else {
         return Way::Refused(Status::NOT_IMPLEMENTED, Verbs::NONE);
     };
+    let lookup = ROUTES.find(verb, head.path());
+    if let Lookup::Found { handler, params } = lookup {
+        return Way::To(handler, params);
+    }
+    cold_path();
+    // No route is called so.
     if head.form() == Form::Asterisk || head.path() == b"*" {
         return Way::Refused(Status::NO_CONTENT, ROUTES.all_verbs());
     }
-    match ROUTES.find(verb, head.path()) {
+    match lookup {
         Lookup::Found { handler, params } => Way::To(handler, params),
         Lookup::Options { allow } => Way::Refused(Status::NO_CONTENT, allow),
         Lookup::MethodNotAllowed { allow } => Way::Refused(Status::METHOD_NOT_ALLOWED, allow),

@@ -39,8 +39,8 @@ async fn main() -> io::Result<()> {
     let server = server
         .workers(1)
         .keep_alive(KeepAlive::Timeout(Seconds(3_600)))
-        // A connection may be silent while the other servers are measured.
-        .client_timeout(Seconds::ZERO);
+        // A connection may be silent while the other servers are measured. (Zero is over at once.)
+        .client_timeout(Seconds(3_600));
     server.listen(listener)?.run().await
 }
 
