@@ -36,7 +36,8 @@ use crate::limits::Limits;
 #[repr(Rust, packed(2))]
 pub struct Deadline {
     due_ms: u32,
-    /// When the request must be complete; of a streamed body the end of the pace window.
+    /// When the request must be complete; of a streamed body the end of the pace window; between
+    /// requests nothing.
     limit_ms: u32,
     /// Bytes received at the start of the pace window.
     mark: u32,
@@ -120,15 +121,18 @@ impl Deadline {
             return self.due_ms;
         }
         if wait == Wait::Idle {
-            // No window is open, and whatever comes next opens its own.
+            // No limit runs, and no window; whatever comes next begins its own.
             self.wait = code;
             self.request = connection.requests();
-            self.due_ms = now_ms.wrapping_add(allowed_ms(limits, Wait::Idle));
+            self.due_ms = now_ms.wrapping_add(allowance_ms(limits, Wait::Idle));
             return self.due_ms;
         }
         // The head that was waited for is complete, and its request goes on.
         let next = self.request.wrapping_add(1) == connection.requests();
-        let same_request = same_request || (before.is(Wait::Head) && next);
+        // Who waited for a request is at another one now, whatever the eight bits say: as many as
+        // they count may have come at once.
+        let waited = before.is(Wait::Idle) || before.is(Wait::FirstByte);
+        let same_request = (same_request && !waited) || (before.is(Wait::Head) && next);
         if !same_request || wait == Wait::Head {
             self.limit_ms = now_ms.wrapping_add(limits.request_ms);
         }
@@ -143,7 +147,7 @@ impl Deadline {
         }
         self.wait = code.paced(paced || wait == Wait::Body);
         self.request = connection.requests();
-        let due_ms = now_ms.wrapping_add(allowed_ms(limits, wait));
+        let due_ms = now_ms.wrapping_add(allowance_ms(limits, wait));
         self.due_ms = match wait {
             Wait::Head => earlier(due_ms, self.limit_ms),
             Wait::Body if !connection.is_streaming() => {
@@ -248,7 +252,7 @@ fn is_before(a: u32, b: u32) -> bool {
 
 /// Milliseconds that a wait of this kind has, of itself; a body for each window of its pace.
 #[inline(always)]
-fn allowed_ms(limits: &Limits, wait: Wait) -> u32 {
+fn allowance_ms(limits: &Limits, wait: Wait) -> u32 {
     match wait {
         Wait::FirstByte => limits.first_byte_ms,
         Wait::Head => limits.head_ms,

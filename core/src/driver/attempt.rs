@@ -80,7 +80,9 @@ pub(super) enum Got {
         &'static mut RecvBuffer,
         Option<&'static mut SendBuffer>,
     ),
-    /// No bytes. What else there is to report, the entry knows.
+    /// The end of the stream, and the buffer of the receive, if that had one.
+    End(Option<&'static mut RecvBuffer>),
+    /// Neither. What else there is to report, the entry knows.
     Nothing,
     /// There is no slot to read into.
     Starved,
@@ -130,10 +132,17 @@ pub(super) fn read<K: Kernel>(
     cold_path();
     match result {
         Ok(_) => {
-            if of_slot.is_none() {
-                rx.end();
-            }
-            entry.set(END);
+            entry.clear(WANTS);
+            return Got::End(match of_slot {
+                Some(tx) => {
+                    slots.give(Slot { rx, tx });
+                    None
+                }
+                None => {
+                    rx.end();
+                    Some(rx)
+                }
+            });
         }
         Err(Trouble::WouldBlock) => entry.clear(READABLE),
         // The hint stays, so the next turn tries again.
@@ -147,7 +156,7 @@ pub(super) fn read<K: Kernel>(
     Got::Nothing
 }
 
-/// Receives, also behind a signal.
+/// Receives; again after a signal, as often as [`INTERRUPTS_MAX`].
 #[inline(always)]
 fn receive<K: Kernel>(
     kernel: &mut K,

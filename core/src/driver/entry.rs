@@ -43,16 +43,14 @@ pub(super) mod flag {
     pub(crate) const LOST: u16 = 1 << 5;
     /// `Lost` is to be reported.
     pub(crate) const TELL: u16 = 1 << 6;
-    /// The receive has found the end of the stream, which is to be reported.
-    pub(crate) const END: u16 = 1 << 7;
     /// The send is finished and is to be reported.
-    pub(crate) const SENT: u16 = 1 << 8;
+    pub(crate) const SENT: u16 = 1 << 7;
     /// On the list of those with something to try.
-    pub(crate) const ON_RUN: u16 = 1 << 9;
+    pub(crate) const ON_RUN: u16 = 1 << 8;
     /// On the list of those with something to report.
-    pub(crate) const ON_DONE: u16 = 1 << 10;
+    pub(crate) const ON_DONE: u16 = 1 << 9;
     /// On the list of those that wait for a slot.
-    pub(crate) const ON_STARVED: u16 = 1 << 11;
+    pub(crate) const ON_STARVED: u16 = 1 << 10;
     /// Any list. An entry stands on one at most, so one link is enough.
     pub(crate) const ON_ANY: u16 = ON_RUN | ON_DONE | ON_STARVED;
 }
@@ -98,12 +96,12 @@ impl<S> Entry<S> {
     /// Notes what an event tells.
     #[inline(always)]
     pub(super) fn note(&mut self, event: Event) {
-        let flag = |is: bool, flag: u16| if is { flag } else { 0 };
-        self.set(flag(event.readable, READABLE) | flag(event.writable, WRITABLE));
+        let when = |is: bool, flags: u16| if is { flags } else { 0 };
+        self.set(when(event.readable, READABLE) | when(event.writable, WRITABLE));
         if event.ended | event.broken {
             cold_path();
-            self.set(READABLE | flag(event.ended, ENDED));
-            self.set(flag(event.broken, BROKEN | WRITABLE));
+            self.set(READABLE | when(event.ended, ENDED));
+            self.set(when(event.broken, BROKEN | WRITABLE));
         }
     }
 
@@ -111,7 +109,7 @@ impl<S> Entry<S> {
     /// not belong on any either.
     #[inline(always)]
     pub(super) fn is_at_rest(&self) -> bool {
-        const BUSY: u16 = END | SENT | TELL | READABLE | BROKEN | ON_ANY;
+        const BUSY: u16 = SENT | TELL | READABLE | BROKEN | ON_ANY;
         !self.has(BUSY) && self.tx.is_none() && self.socket.is_some()
     }
 
@@ -120,7 +118,7 @@ impl<S> Entry<S> {
     pub(super) fn may_read(&self) -> bool {
         self.has(WANTS)
             && self.has(READABLE)
-            && !self.has(END | LOST)
+            && !self.has(LOST)
             && (self.rx.is_some() || self.tx.is_none())
     }
 
@@ -136,7 +134,7 @@ impl<S> Entry<S> {
 
     /// Whether something is to be reported.
     pub(super) fn is_done(&self) -> bool {
-        self.has(END | SENT | TELL)
+        self.has(SENT | TELL)
     }
 
     /// Whether it is broken and no call is due that would tell: the exchange is deferred. Looked at
@@ -161,7 +159,7 @@ impl<S> Entry<S> {
 
     /// Gives back what is in flight, finished or not, and forgets about it.
     pub(super) fn take_in_flight(&mut self) -> InFlight {
-        self.clear(WANTS | END | SENT);
+        self.clear(WANTS | SENT);
         InFlight {
             rx: self.rx.take(),
             tx: self.tx.take(),

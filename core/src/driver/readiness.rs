@@ -217,6 +217,19 @@ impl<'m, K: Kernel> Readiness<'m, K> {
                 tx,
                 what: Received::Bytes(n),
             }),
+            Got::End(rx) => {
+                cold_path();
+                let (peer, what) = (entry.name(index), Received::End);
+                Some(match rx {
+                    Some(rx) => Completion::Received {
+                        peer,
+                        rx,
+                        tx: None,
+                        what,
+                    },
+                    None => Completion::Ended { peer },
+                })
+            }
             Got::Starved if entry.needs_slot() => {
                 cold_path();
                 self.peers.starve(index);
@@ -490,18 +503,10 @@ impl<K: Kernel> fmt::Debug for Readiness<'_, K> {
     }
 }
 
-/// The next thing to report of this peer. The end of what it sent comes before that it is lost.
+/// The next thing to report of this peer. That all was sent comes before that it is lost.
 #[inline(never)]
 fn report<S>(entry: &mut Entry<S>, index: u32) -> Option<Completion> {
     let peer = entry.name(index);
-    if entry.has(END) {
-        entry.clear(END | WANTS);
-        let (tx, what) = (None, Received::End);
-        return Some(match entry.rx.take() {
-            Some(rx) => Completion::Received { peer, rx, tx, what },
-            None => Completion::Ended { peer },
-        });
-    }
     if entry.has(SENT) {
         entry.clear(SENT);
         return entry.tx.take().map(|tx| Completion::Sent { peer, tx });

@@ -27,7 +27,7 @@ use barewire_core::connection::{
 };
 use barewire_core::router::{ALLOW_BYTES_MAX, Lookup, Router, Verb, Verbs};
 use barewire_core::stats::{Capacity, Key, Outcome, Recorder, Shard, Snapshot, Stats, Ticket};
-use barewire_core::wire::{Form, Head, Method, Status, percent};
+use barewire_core::wire::{Head, Method, Status, percent};
 
 use crate::app::{App, Context};
 use crate::footprint::Presence;
@@ -214,16 +214,15 @@ fn way<'p>(head: &Head<'p>) -> Way<'p> {
     let Some(verb) = verb_of(head.method()) else {
         return Way::Refused(Status::NOT_IMPLEMENTED, Verbs::NONE);
     };
+    // Looked at first, and by itself: among the others it is one of a table of jumps.
     let lookup = ROUTES.find(verb, head.path());
     if let Lookup::Found { handler, params } = lookup {
         return Way::To(handler, params);
     }
     cold_path();
-    // No route is called so.
-    if head.form() == Form::Asterisk || head.path() == b"*" {
-        return Way::Refused(Status::NO_CONTENT, ROUTES.all_verbs());
-    }
     match lookup {
+        // The server as a whole (RFC 9110 section 9.3.7); no route is called so.
+        _ if head.path() == b"*" => Way::Refused(Status::NO_CONTENT, ROUTES.all_verbs()),
         Lookup::Found { handler, params } => Way::To(handler, params),
         Lookup::Options { allow } => Way::Refused(Status::NO_CONTENT, allow),
         Lookup::MethodNotAllowed { allow } => Way::Refused(Status::METHOD_NOT_ALLOWED, allow),

@@ -53,6 +53,47 @@ fn deadlines_answer_what_was_begun_and_are_silent_else() {
     }
 }
 
+/// A request is told from the next by a count of eight bits.
+#[test]
+fn as_many_requests_at_once_as_the_count_has_do_not_bring_back_an_old_limit() {
+    let limits = &Limits::DEFAULT;
+    let mut site = Site::new(limits);
+    site.bodies = Bodies::Gather(100);
+    let (mut rx, mut tx) = (
+        RecvBuffer::<[u8; 16_384]>::new(),
+        SendBuffer::<[u8; 65_535]>::new(),
+    );
+    let (mut connection, mut deadline) = (Connection::new(), Deadline::new());
+    let mut step = |rx: &mut RecvBuffer, input: &str, now_ms| {
+        rx.space_for_test(input.as_bytes());
+        loop {
+            match connection.step(&site, rx, &mut tx) {
+                Step::Request(exchange) => {
+                    let _ = exchange.reply.status(Status::OK).body(b"").unwrap();
+                }
+                // All is taken at once: nothing is waited for.
+                Step::Write(bytes) => {
+                    let n = bytes.len();
+                    tx.sent(n);
+                }
+                Step::Read(_) => {
+                    let due = deadline.watch(&connection, rx, limits, now_ms);
+                    return (connection.waiting_for(), due);
+                }
+                step => panic!("{step:?}"),
+            }
+        }
+    };
+    let (head, rest) = GET.split_at(10);
+    assert_eq!(step(&mut rx, head, 0).0, Wait::Head);
+    assert_eq!(step(&mut rx, rest, 1), (Wait::Idle, 1 + limits.idle_ms));
+    let now = 1 + limits.request_ms * 2;
+    let body = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel";
+    let (wait, due) = step(&mut rx, &(GET.repeat(255) + body), now);
+    assert_eq!(wait, Wait::Body);
+    assert_eq!(due, now + limits.pace_ms.min(limits.request_ms));
+}
+
 #[test]
 fn a_deferred_exchange_comes_back_after_everything_before_it_is_sent() {
     let site = Site::new(&Limits::DEFAULT);
