@@ -276,7 +276,8 @@ fn heading(options: &Options, machine: &Machine) -> String {
     format!("{model}. {apart}; {rounds} rounds of slices of {slice} ms.\n\n")
 }
 
-/// Says so where the base had not most of its processor: then others had it.
+/// Says so where the base was not at work for most of the time: then others had its processor, or
+/// the client did not keep up.
 fn warning(columns: &[Column]) -> String {
     let busy = |column: &Column| {
         let base = column.rows.iter().find(|row| row.name == column.base);
@@ -285,20 +286,19 @@ fn warning(columns: &[Column]) -> String {
     // A client of one connection, or one that opens them, keeps no server busy.
     let told = columns
         .iter()
-        .filter(|column| column.scenario.connections > 1);
-    let least = told
-        .filter(|column| !column.scenario.close)
-        .map(busy)
-        .fold(1.0, f64::min);
-    match least < BUSY_MIN {
-        true => format!(
-            "**Noisy**: the {} had its processor for {:.0} % of the time only, \
-             other programs for the rest. These figures are a sample of the form, not of the servers.\n\n",
-            columns.first().map_or("", |column| &column.base),
-            least * 100.0
-        ),
-        false => String::new(),
-    }
+        .filter(|column| column.scenario.connections > 1 && !column.scenario.close);
+    told.map(|column| (column, busy(column)))
+        .filter(|(_, share)| *share < BUSY_MIN)
+        .map(|(column, share)| {
+            format!(
+                "**Noisy**: with {} the {} was at work for {:.0} % of the time only. For the rest \
+                 other programs had its processor, or the client did not keep up.\n\n",
+                column.scenario.title,
+                column.base,
+                share * 100.0
+            )
+        })
+        .collect()
 }
 
 fn stop(why: &str) -> ! {

@@ -32,23 +32,29 @@
 //!
 //! # What follows
 //!
-//! * The default build stays portable: AVX2 saves 1 % of a request's instructions in the server (5
+//! * The default build stays portable: AVX2 saves 2 % of a request's instructions in the server (5
 //!   % in a pipeline), as most of them are not the parser's. Who builds for one machine sets the
 //!   flag.
 //! * Fat LTO stays: it is the smallest program with the fewest instructions. Without it a request
-//!   takes 3 % more of them and the program a tenth more bytes; thin is in between.
-//! * `--prefault` is off: it changes no instruction, and makes 374 MiB of 3 resident. It is for
+//!   takes 8 to 11 % more of them and the program a tenth more bytes; thin is in between.
+//! * `--prefault` is off: it changes no instruction, and makes 376 MiB of 3 resident. It is for
 //!   those who want no page fault later.
 //! * `--huge-pages` is off: no count changes, and a server that serves few connections has one or
 //!   two slots in use, which fit into any TLB. `try` costs 2 MiB for the first slot. A gain would
-//!   have to show in the times, with thousands of slots in use; until it does, it is no default.
-//!   The processor's own counts (misses of the TLB) could not be read where this was measured.
+//!   have to show in the times, with thousands of slots in use; with 64 connections none does. The
+//!   processor's own counts (misses of the TLB) could not be read where this was measured.
 //! * `--pin` is off: alone on a machine the system leaves a busy thread where it is; beside other
 //!   programs a pinned worker waits for its processor while another one is idle.
 //! * `--own-descriptors` is off: no instruction of ours differs, the kernel saves references and
 //!   locks, one or two percent of the time ([`hot_path`](super::hot_path)); but whoever looks with
 //!   `ss -p` or in `/proc/PID/fd` for who has a port finds nobody.
-//! * Depth is the client's choice, and the largest switch of all: at 16 a request costs a third.
+//! * A batch of events stays large: with one event for each wait a request takes 15 to 18 % more
+//!   time, as each has a call to wait of its own.
+//! * A build with a profile has the least time for plaintext, 4 % less, within the noise of 15
+//!   rounds; of the other builds and switches none stands out of that, but for `--own-descriptors`
+//!   with an event (0.97), and the same in a pipeline (1.09): both sides of noise.
+//! * Depth is the client's choice, and the largest switch of all: at 16 a request costs two fifths
+//!   of the instructions, and a twelfth of the time.
 //!
 //! # The tables
 //!
