@@ -12,7 +12,7 @@
 //! | `Connection`, the entries of the server for an idle one (bytes) | 48, 180 | constant assertions: `cargo build` |
 //! | `unsafe` blocks in core, in the server, in `platform-linux` without its tests | 0, 0, 29 | `cargo test -p barewire-tests --test workspace`, `grep -c 'unsafe {'` |
 //! | conformance cases, each whole, in two pieces and byte by byte, that the server and both examples fail | 0 of 472 | `cargo test -p barewire-tests --test server --test examples` |
-//! | seeds of the simulated epoll, kqueue and completion ring without a failure (315 seconds on two processors; the gates run 100,000) | 1,000,000 | `BAREWIRE_SEEDS=1000000 cargo test --release -p barewire-tests --test sim_worker` |
+//! | seeds of the simulated epoll, kqueue and completion ring without a failure (261 seconds on two processors; the gates run 100,000) | 1,000,000 | `BAREWIRE_SEEDS=1000000 cargo test --release -p barewire-tests --test sim_worker` |
 //! | kinds of faults that must have come in these, each on every one of the three where it can | 45 | the same |
 //! | planted bugs that are found, of those on the list (11 minutes; one by one, each in a copy of the sources) | 21 of 21 | `cargo test -p barewire-tests --test planted -- --ignored --nocapture` |
 //! | calls of the system that fail one at a time, 55 faults of 12 calls in nine scenes, and end well | 7,395 | `cargo test -p barewire-tests --test nth` |
