@@ -114,9 +114,9 @@
 //! sets a timer for it whenever nothing is there yet. Tried: for ever, with deadlines that nobody
 //! looks at. Of one connection that asks alone, so that there is a wait for each answer, the time
 //! came down from 1.27 [1.18, 1.31] of the floor to 1.18 [1.09, 1.29] (30 pairs; a bare loop of
-//! tokio, which has no deadlines: 1.16); of 64 connections not at all. A descriptor that tells the
-//! time, set when a deadline moves ahead, would do the same in order; it is one more for each
-//! worker.
+//! tokio, which has no deadlines: 1.16); of 64 connections not at all. (A build by hand that is not
+//! kept: no command repeats it.) A descriptor that tells the time, set when a deadline moves ahead,
+//! would do the same in order; it is one more for each worker.
 //!
 //! *A table of descriptors for each worker* (`--own-descriptors`; built, and off by default). In a
 //! table that several threads use (a server of one worker has its main thread besides) each call
